@@ -1,0 +1,1 @@
+//! Port implementations: OCI layout and registry, signer, GitHub OIDC.

@@ -1,0 +1,1 @@
+//! What acts inside a job: build, dual run, smoke, secret sweep.

@@ -1,0 +1,2 @@
+//! The `ci-intel` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The bundle, signatures and verifiers: evidence to VerifiedFact.

@@ -1,0 +1,5 @@
+//! Bytes to typed, one file a format. Pure: no file system, clock, environment or randomness.
+//!
+//! Readers take bytes of strangers: they never panic, are bounded in time and memory, and say where and why they refuse.
+
+pub mod package;

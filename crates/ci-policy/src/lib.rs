@@ -1,0 +1,1 @@
+//! Gates, decide, replay, explain.

@@ -1,0 +1,1 @@
+//! Real-part launchers and builders for tests.
