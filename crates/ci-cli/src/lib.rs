@@ -1,1 +1,36 @@
-//! The ci-intel command.
+//! The `ci-intel` command. A thin shell: it reads files and flags, calls the libraries and renders what they say.
+
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod files;
+mod lane;
+mod render;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub use args::command;
+
+/// Parses `argv`, runs the command and returns its exit code.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match args::Cli::try_parse_from(argv) {
+        Ok(cli) => match commands::run(cli) {
+            Ok(exit) => exit.into(),
+            Err(failure) => {
+                ui::error(&failure);
+                failure.exit().into()
+            }
+        },
+        Err(error) => {
+            // Help and version are printed by clap with success; everything else is a usage error.
+            let exit = if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Ok };
+            let _ = error.print();
+            exit.into()
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod dsse;
 pub mod facts;
 pub mod jwt;
 pub mod keys;
+pub mod layout;
 pub mod set;
 pub mod trust;
 pub mod verifiers;

@@ -55,3 +55,11 @@ pub struct Producer {
     /// Index into the command receipt's `commands`, where a command made it.
     pub command: Option<u64>,
 }
+
+impl Producer {
+    /// ci-intel itself.
+    #[must_use]
+    pub fn ci_intel(version: &str) -> Self {
+        Self { name: "ci-intel".to_owned(), version: Some(version.to_owned()), command: None }
+    }
+}

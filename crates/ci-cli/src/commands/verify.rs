@@ -1,0 +1,40 @@
+//! `ci-intel verify`: offline; opens no socket.
+
+use ci_policy::replay::{self, Expectations, Refusal};
+use ci_types::record::Verdict;
+
+use crate::args::VerifyArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::render::{self, View};
+use crate::{commands, files, ui};
+
+pub(crate) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
+    let bytes = files::read(&args.bundle)?;
+    let trust = commands::trust::roots(&args.trust)?;
+    let expected = Expectations {
+        digest: args.digest,
+        environment: args.env,
+        max_age_s: args.max_age_h.map(|hours| hours.saturating_mul(3600)),
+    };
+    match replay::replay(&bytes, &trust, &expected, crate::lane::now()?) {
+        Ok(replayed) => {
+            let view = View::of(&replayed.decision)
+                .signed_by(&replayed.signed_by)
+                .bundle(&args.bundle)
+                .verified(replayed.manifest.files.len());
+            ui::print(&render::decision(&view, args.format)?);
+            Ok(match replayed.decision.verdict {
+                Verdict::Accepted => Exit::Ok,
+                Verdict::Rejected => Exit::Rejected,
+            })
+        }
+        Err(refusal) => {
+            ui::print(&render::refusal(&refusal, &args.bundle, args.format)?);
+            Ok(match refusal {
+                Refusal::Undecided(_) => Exit::Undecided,
+                Refusal::Rejected(_) => Exit::Rejected,
+            })
+        }
+    }
+}

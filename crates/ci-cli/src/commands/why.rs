@@ -1,0 +1,131 @@
+//! `ci-intel why`: the five audit questions, and for a rejection the shortest path to acceptance.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ci_evidence::decision_log::LogEntry;
+use ci_types::canonical;
+use ci_types::record::{Decision, EvidenceKind, GateVerdict, Verdict};
+
+use crate::args::{Format, WhyArgs};
+use crate::commands::evidence::Opened;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::lane::State;
+use crate::render::{self, View};
+use crate::ui;
+
+pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
+    let as_file = Path::new(&args.reference);
+    let bundle = if as_file.is_file() { as_file.to_owned() } else { find(args)? };
+    let opened = Opened::read(&bundle)?;
+    let decision: Decision = opened
+        .kind(EvidenceKind::Decision)
+        .ok_or_else(|| Failure::rejected(format!("{} holds no decision", bundle.display())))
+        .and_then(|bytes| {
+            canonical::from_slice(bytes)
+                .map_err(|error| Failure::rejected(format!("{}: decision: {error}", bundle.display())))
+        })?;
+    let view = View::of(&decision).bundle(&bundle);
+    if args.format == Format::Text {
+        ui::print(&answers(&decision, &opened, &bundle));
+    } else {
+        ui::print(&render::decision(&view, args.format)?);
+    }
+    Ok(match decision.verdict {
+        Verdict::Accepted => Exit::Ok,
+        Verdict::Rejected => Exit::Rejected,
+    })
+}
+
+/// The newest release that the reference names.
+fn find(args: &WhyArgs) -> Result<PathBuf, Failure> {
+    let state = State::of(&args.repo.repo);
+    let log = state.log()?;
+    let entry = log.entries.iter().rev().find(|entry| names(entry, &args.reference)).ok_or_else(|| {
+        Failure::usage(format!("no release here is named `{}`", args.reference)).fix("ci-intel history lists them")
+    })?;
+    let bundle = state.release(&entry.run_id).join(format!("evidence-{}.tar.zst", entry.subject.tag));
+    if bundle.is_file() {
+        Ok(bundle)
+    } else {
+        Err(Failure::rejected(format!(
+            "the log knows run {} ({:?}), but its bundle {} is gone",
+            entry.run_id,
+            entry.verdict,
+            bundle.display()
+        ))
+        .fix("give the bundle file itself: ci-intel why FILE"))
+    }
+}
+
+fn names(entry: &LogEntry, reference: &str) -> bool {
+    let subject = &entry.subject;
+    let digest = subject.digest.to_string();
+    reference == digest
+        || reference == subject.tag.as_str()
+        || reference == entry.run_id
+        || reference == entry.commit
+        || reference == subject.reference()
+        || reference == format!("{}:{}", subject.name, subject.tag)
+        || reference == format!("{}@{digest}", subject.name)
+        || (reference.len() >= 12 && (subject.digest.hex().starts_with(reference) || entry.commit.starts_with(reference)))
+}
+
+fn answers(decision: &Decision, opened: &Opened, bundle: &Path) -> String {
+    let mut out = String::new();
+    let subject = &decision.subject;
+    let authority = if decision.lane.authoritative { "the authoritative lane" } else { "not authoritative" };
+    let rows = [
+        ("what", subject.reference()),
+        ("source", format!("{} at {}", decision.repository, decision.commit)),
+        ("lane", format!("{} ({authority}), run {}", decision.lane.id, decision.run_id)),
+        ("identity", decision.lane.actor.clone()),
+        (
+            "gates",
+            format!(
+                "{} of {} passed, decided {} for {}",
+                View::of(decision).passed(),
+                decision.gates.len(),
+                decision.now,
+                decision.environment
+            ),
+        ),
+    ];
+    for (question, answer) in rows {
+        let _ = writeln!(out, "{question:<9} {answer}");
+    }
+    for gate in &decision.gates {
+        let word = if gate.verdict == GateVerdict::Pass { "pass" } else { "DENY" };
+        for reason in &gate.reasons {
+            let _ = writeln!(out, "          {word} {:<21} {}", gate.gate, reason.message);
+        }
+    }
+    let denied: Vec<_> = decision.gates.iter().filter(|gate| gate.verdict == GateVerdict::Deny).collect();
+    if denied.is_empty() {
+        let _ = writeln!(out, "verdict   accepted for {}", decision.environment);
+    } else {
+        let _ = writeln!(out, "verdict   rejected; the shortest path to acceptance:");
+        for (step, fix) in shortest_path(&denied).into_iter().enumerate() {
+            let _ = writeln!(out, "          {}. {fix}", step + 1);
+        }
+    }
+    let _ = writeln!(out, "evidence  {} files in {}", opened.manifest.files.len(), bundle.display());
+    out
+}
+
+/// Each remediation once. Causes come first: a build that failed explains the evidence that is missing after it.
+fn shortest_path(denied: &[&ci_types::record::GateOutcome]) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    let content = denied.iter().filter(|gate| gate.gate != "evidence-complete");
+    let absence = denied.iter().filter(|gate| gate.gate == "evidence-complete");
+    for gate in content.chain(absence) {
+        for reason in &gate.reasons {
+            if !steps.contains(&reason.remediation) {
+                steps.push(reason.remediation.clone());
+            }
+        }
+    }
+    steps.push("ci-intel release".to_owned());
+    steps
+}

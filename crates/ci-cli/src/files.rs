@@ -1,0 +1,52 @@
+//! Files: bounded reads, atomic durable writes, private keys.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Largest bundle, config or key file that is read into memory.
+const MAX_READ_BYTES: u64 = 512 << 20;
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let file = fs::File::open(path).map_err(|error| Failure::file("read", path, error))?;
+    let mut content = Vec::new();
+    file.take(MAX_READ_BYTES + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| Failure::file("read", path, error))?;
+    if content.len() as u64 > MAX_READ_BYTES {
+        return Err(Failure::file("read", path, "it is larger than 512 MiB"));
+    }
+    Ok(content)
+}
+
+/// Reads a text file.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read(path)?).map_err(|_| Failure::file("read", path, "it is not UTF-8"))
+}
+
+/// Writes a file whole or not at all, durably: temporary file in the same folder, fsync, rename, fsync of the folder.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_with(path, content, false)
+}
+
+/// The same, readable by the owner only.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_with(path, content, true)
+}
+
+fn write_with(path: &Path, content: &[u8], private: bool) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let failed = |error: std::io::Error| Failure::file("write", path, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed)?;
+    let mode = if private { 0o600 } else { 0o644 };
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}

@@ -1,0 +1,199 @@
+//! What a repository remembers below `.ci-intel/state/`: the decision log, one folder a release, and which run is unfinished.
+//!
+//! Every file is written whole or not at all. A stage's record is written after its outputs, so a record that exists is true;
+//! a kill in between costs that stage's work and nothing else.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use ci_evidence::decision_log::{self, DecisionLog, LogEntry};
+use ci_types::record::{Decision, EvidenceFile};
+use ci_types::{Digest, canonical};
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::files;
+
+/// The state folder of a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    root: PathBuf,
+}
+
+/// Held while a lane runs; two lanes in one repository would share the tag and the log.
+pub(crate) struct LaneLock {
+    _file: fs::File,
+}
+
+/// One evidence file as a stage left it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageOutput {
+    pub(crate) entry: EvidenceFile,
+}
+
+impl State {
+    pub(crate) fn of(repo: &Path) -> Self {
+        Self { root: repo.join(".ci-intel/state") }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Takes the lane lock, or says who must end first.
+    pub(crate) fn lock(&self) -> Result<LaneLock, Failure> {
+        fs::create_dir_all(&self.root).map_err(|error| Failure::file("create", &self.root, error))?;
+        self.ignore_myself()?;
+        let path = self.root.join("lane.lock");
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| Failure::file("open", &path, error))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            Failure::undecided("another ci-intel release is running in this repository")
+                .fix("wait for it to end, then run the command again")
+        })?;
+        Ok(LaneLock { _file: file })
+    }
+
+    /// State is never part of the source; a repository need not know that.
+    fn ignore_myself(&self) -> Result<(), Failure> {
+        let path = self.root.join(".gitignore");
+        if path.exists() { Ok(()) } else { files::write(&path, b"*\n") }
+    }
+
+    /// Folder of a release.
+    pub(crate) fn release(&self, run_id: &str) -> PathBuf {
+        self.root.join("releases").join(run_id)
+    }
+
+    fn resume_file(&self, key: &Digest) -> PathBuf {
+        self.root.join("unfinished").join(key.hex())
+    }
+
+    /// The unfinished run for a resume key.
+    pub(crate) fn unfinished(&self, key: &Digest) -> Option<String> {
+        let text = fs::read_to_string(self.resume_file(key)).ok()?;
+        let run_id = text.trim();
+        uuid::Uuid::parse_str(run_id).ok()?;
+        self.release(run_id).is_dir().then(|| run_id.to_owned())
+    }
+
+    /// Remembers a run as unfinished.
+    pub(crate) fn begin(&self, key: &Digest, run_id: &str) -> Result<(), Failure> {
+        let folder = self.release(run_id);
+        fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, error))?;
+        files::write(&self.resume_file(key), run_id.as_bytes())
+    }
+
+    /// Forgets that a run was unfinished.
+    pub(crate) fn finish(&self, key: &Digest) -> Result<(), Failure> {
+        match fs::remove_file(self.resume_file(key)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Failure::file("remove", &self.resume_file(key), error)),
+        }
+    }
+
+    /// The decision log.
+    pub(crate) fn log(&self) -> Result<DecisionLog, Failure> {
+        let path = self.log_path();
+        match fs::read(&path) {
+            Ok(bytes) => decision_log::read(&bytes).map_err(|error| {
+                Failure::rejected(format!("{}: {error}", path.display()))
+                    .fix("restore the log from a backup, or from the entries in the bundles; never edit it")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(DecisionLog::default()),
+            Err(error) => Err(Failure::file("read", &path, error)),
+        }
+    }
+
+    pub(crate) fn log_path(&self) -> PathBuf {
+        self.root.join("decisions.ndjson")
+    }
+
+    /// Appends a decision once: asked again for the same decision, it returns the entry that is there.
+    pub(crate) fn append(&self, project: &str, decision: &Decision, digest: Digest) -> Result<LogEntry, Failure> {
+        let log = self.log()?;
+        if let Some(entry) = log.entries.iter().find(|entry| entry.decision == digest) {
+            return Ok(entry.clone());
+        }
+        let (entry, line) = log.next(project, decision, digest).map_err(Failure::internal)?;
+        let path = self.log_path();
+        let failed = |error: std::io::Error| Failure::file("append to", &path, error);
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        // An append that a crash cut short was never acknowledged: drop it before the next one.
+        file.set_len(log.whole_bytes as u64).map_err(failed)?;
+        file.write_all(&line).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        fs::File::open(&self.root).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        Ok(entry)
+    }
+}
+
+/// A release folder: stage records and content-addressed objects.
+#[derive(Debug, Clone)]
+pub(crate) struct ReleaseFolder {
+    path: PathBuf,
+}
+
+impl ReleaseFolder {
+    pub(crate) const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A scratch folder inside the release.
+    pub(crate) fn work(&self, name: &str) -> PathBuf {
+        self.path.join("work").join(name)
+    }
+
+    fn object(&self, digest: &Digest) -> PathBuf {
+        self.path.join("objects").join(digest.hex())
+    }
+
+    /// Stores content under its digest.
+    pub(crate) fn put(&self, content: &[u8]) -> Result<Digest, Failure> {
+        let digest = Digest::of(content);
+        let path = self.object(&digest);
+        if !path.exists() {
+            files::write(&path, content)?;
+        }
+        Ok(digest)
+    }
+
+    /// Reads content by digest; absent or damaged content is no content.
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let content = fs::read(self.object(digest)).ok()?;
+        (Digest::of(&content) == *digest).then_some(content)
+    }
+
+    /// Records a finished stage.
+    pub(crate) fn finish_stage<T: Serialize>(&self, stage: &str, record: &T) -> Result<(), Failure> {
+        let bytes = canonical::to_vec(record).map_err(Failure::internal)?;
+        files::write(&self.stage_path(stage), &bytes)
+    }
+
+    /// The record of a finished stage; one that does not read is no record.
+    pub(crate) fn stage<T: Serialize + DeserializeOwned>(&self, stage: &str) -> Option<T> {
+        canonical::from_slice(&fs::read(self.stage_path(stage)).ok()?).ok()
+    }
+
+    fn stage_path(&self, stage: &str) -> PathBuf {
+        self.path.join("stages").join(format!("{stage}.json"))
+    }
+
+    /// Where the bundle stands.
+    pub(crate) fn bundle(&self, tag: &ci_types::Tag) -> PathBuf {
+        self.path.join(format!("evidence-{tag}.tar.zst"))
+    }
+}
