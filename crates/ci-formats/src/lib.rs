@@ -2,4 +2,5 @@
 //!
 //! Readers take bytes of strangers: they never panic, are bounded in time and memory, and say where and why they refuse.
 
+pub mod junit;
 pub mod package;

@@ -3,6 +3,22 @@
 //! [`Config`] is the effective configuration: defaults, then the signed organisation overlay, then the repository's file,
 //! where each layer may only be stricter than the one before. Every key has a default here, so the defaults are the floor.
 
+mod check;
+mod error;
+mod keys;
+mod layer;
+mod merge;
 mod model;
+mod rule;
+mod shape;
+mod suggest;
+mod yaml;
 
+pub use check::{PublishTarget, context_matcher, is_loopback_host, looks_like_credential};
+pub use error::{ConfigError, Fault, LayerOrigin, Place, Reason};
+pub use keys::{KEYS, Key};
+pub use layer::{Layer, ParsedLayer, parse_layer};
+pub use merge::{Effective, Origin, load, merge};
 pub use model::*;
+pub use rule::Rule;
+pub use shape::{Field, Shape};

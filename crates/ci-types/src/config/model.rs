@@ -93,11 +93,11 @@ pub struct LanePolicy {
     pub max_token_age_s: u64,
 }
 
-fn default_events() -> Vec<String> {
+pub(super) fn default_events() -> Vec<String> {
     ["push", "workflow_dispatch", "release"].map(str::to_owned).to_vec()
 }
 
-const fn default_token_age() -> u64 {
+pub(super) const fn default_token_age() -> u64 {
     600
 }
 
