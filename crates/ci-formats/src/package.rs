@@ -13,7 +13,7 @@ pub struct Package {
     pub name: String,
     /// Version as the ecosystem writes it.
     pub version: String,
-    /// Package URL (purl-spec), for example `pkg:deb/debian/bash@5.2.15-2+b2?arch=amd64`.
+    /// Package URL (purl-spec), for example `pkg:deb/debian/bash@5.2.15-2%2Bb2?arch=amd64&distro=debian-12`.
     pub purl: String,
     /// Licence expression or text as declared; absent where none is declared.
     pub license: Option<String>,
