@@ -22,6 +22,7 @@ use crate::facts::{Facts, Rejection, RejectionCode};
 use crate::set::EvidenceSet;
 use crate::trust::TrustRoots;
 
+pub use identity::audience;
 pub use provenance::{BUILDER_GITHUB_ACTIONS, BUILDER_LOCAL, build_type, statement};
 
 /// What verifiers look at.
