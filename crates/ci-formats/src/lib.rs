@@ -3,3 +3,4 @@
 //! Readers take bytes of strangers: they never panic, are bounded in time and memory, and say where and why they refuse.
 
 pub mod package;
+pub mod secrets;
