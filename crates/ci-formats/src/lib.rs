@@ -5,3 +5,4 @@
 pub mod junit;
 pub mod package;
 pub mod purl;
+pub mod secrets;

@@ -12,7 +12,7 @@ use ci_evidence::set::EvidenceSet;
 use ci_evidence::trust::TrustRoots;
 use ci_evidence::verifiers::{self, Inputs};
 use ci_evidence::layout;
-use ci_types::config::{self, Config};
+use ci_types::config::{self, Config, Layer, LayerOrigin};
 use ci_types::record::{
     Decision, EvidenceKind, EvidenceManifest, IdentityKind, IdentityRecord, ReleaseOutputs, Verdict,
 };
@@ -317,9 +317,13 @@ fn effective_config(set: &EvidenceSet, trust: &TrustRoots) -> Result<(Config, Op
             Some((entry.digest, content))
         }
     };
-    let config = config::effective(overlay.map(|(_, content)| content), repository)
-        .map_err(|errors| Fault::Config(errors.to_string()))?;
-    Ok((config, overlay.map(|(digest, _)| digest)))
+    let layer = |origin, file, bytes| Layer { origin, file, bytes };
+    let overlay_layer = overlay.map(|(_, bytes)| layer(LayerOrigin::Overlay, "policies/overlay.yml", bytes));
+    let repository = layer(LayerOrigin::Repository, "policies/config.yml", repository);
+    let effective = config::load(overlay_layer.as_ref(), &repository).map_err(|errors| {
+        Fault::Config(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    Ok((effective.config, overlay.map(|(digest, _)| digest)))
 }
 
 /// A CI identity needs issuer keys and an identity policy, both of the caller.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ci_evidence::keys::VerifyingKey;
 use ci_evidence::trust::TrustRoots;
+use ci_types::config::LanePolicy;
 
 use crate::args::TrustArgs;
 use crate::failure::Failure;
@@ -23,10 +24,9 @@ pub(crate) fn public_keys(paths: &[PathBuf]) -> Result<Vec<VerifyingKey>, Failur
 pub(crate) fn roots(args: &TrustArgs) -> Result<TrustRoots, Failure> {
     let identity = match &args.identity {
         None => None,
-        Some(path) => Some(
-            ci_types::config::lane_policy(&files::read(path)?, &path.display().to_string())
-                .map_err(|errors| Failure::usage(errors).fix("use the keys of `lane`: ci-intel config explain lane"))?,
-        ),
+        Some(path) => Some(serde_saphyr::from_str::<LanePolicy>(&files::read_text(path)?).map_err(|error| {
+            Failure::file("use", path, error).fix("use the keys of `lane`: ci-intel config explain lane")
+        })?),
     };
     Ok(TrustRoots {
         keys: public_keys(&args.key)?,

@@ -17,14 +17,6 @@ pub(super) const GATE: Gate = Gate {
             || "no build context is declared".to_owned(),
             "declare `build.context.include` in .ci-intel/config.yml",
         );
-        for pattern in &context.include {
-            check.require(
-                ci_types::config::is_bounded(pattern),
-                "context-unbounded",
-                || format!("`{pattern}` matches everything"),
-                "name the folders and files that the build reads in `build.context.include`",
-            );
-        }
         let limits = &question.config.build.context;
         check.require(
             context.files <= limits.max_files && context.total_bytes <= limits.max_bytes,
