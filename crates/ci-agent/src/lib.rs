@@ -5,7 +5,7 @@
 //! the first difference.
 
 pub mod clock;
-//X pub mod context;
+pub mod context;
 //X pub mod dual;
 //X pub mod engine;
 pub mod env;
