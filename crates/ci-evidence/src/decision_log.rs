@@ -5,7 +5,7 @@
 
 use ci_types::record::{Decision, Lane, Verdict};
 use ci_types::strict_json::JsonError;
-use ci_types::{Digest, Environment, Subject, Timestamp, canonical};
+use ci_types::{Digest, Environment, Tag, Timestamp, canonical};
 use serde::{Deserialize, Serialize};
 
 /// One line of the log.
@@ -24,8 +24,12 @@ pub struct LogEntry {
     pub decided_at: Timestamp,
     /// Source revision.
     pub commit: String,
-    /// The artifact.
-    pub subject: Subject,
+    /// Name of the image.
+    pub name: String,
+    /// Tag that the image was to have.
+    pub tag: Tag,
+    /// The image; absent where the lane failed before there was one.
+    pub digest: Option<Digest>,
     /// The environment.
     pub environment: Environment,
     /// The lane.
@@ -34,8 +38,75 @@ pub struct LogEntry {
     pub verdict: Verdict,
     /// Gates that denied.
     pub denied_by: Vec<String>,
-    /// Digest of the decision's canonical bytes.
-    pub decision: Digest,
+    /// Digest of the decision's canonical bytes; absent where the lane failed before it could decide.
+    pub decision: Option<Digest>,
+    /// Where and why the lane failed before it could decide.
+    pub failure: Option<StageFailure>,
+}
+
+/// A lane that ended before there was anything to decide about. It is a rejection like any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageFailure {
+    /// `preflight`, `build`, `publish`.
+    pub stage: String,
+    /// What went wrong, secrets redacted.
+    pub message: String,
+}
+
+/// Who ran which release: what an entry says besides its outcome.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The run.
+    pub run_id: String,
+    /// Name of the project.
+    pub project: String,
+    /// When.
+    pub at: Timestamp,
+    /// Source revision.
+    pub commit: String,
+    /// Name of the image.
+    pub name: String,
+    /// Tag that the image was to have.
+    pub tag: Tag,
+    /// The environment.
+    pub environment: Environment,
+    /// The lane.
+    pub lane: Lane,
+}
+
+impl LogEntry {
+    /// The entry for `decision`, whose canonical bytes have digest `digest`.
+    #[must_use]
+    pub fn decided(sequence: u64, previous: Option<Digest>, project: &str, decision: &Decision, digest: Digest) -> Self {
+        Self {
+            sequence,
+            previous,
+            run_id: decision.run_id.clone(),
+            project: project.to_owned(),
+            decided_at: decision.now,
+            commit: decision.commit.clone(),
+            name: decision.subject.name.clone(),
+            tag: decision.subject.tag.clone(),
+            digest: Some(decision.subject.digest),
+            environment: decision.environment,
+            lane: decision.lane.clone(),
+            verdict: decision.verdict,
+            denied_by: decision.denied_by().map(str::to_owned).collect(),
+            decision: Some(digest),
+            failure: None,
+        }
+    }
+
+    /// The line of this entry, with newline.
+    ///
+    /// # Errors
+    /// [`LogError::Encoding`].
+    pub fn line(&self) -> Result<Vec<u8>, LogError> {
+        let mut line = canonical::to_vec(self).map_err(|error| LogError::Encoding(error.to_string()))?;
+        line.push(b'\n');
+        Ok(line)
+    }
 }
 
 /// Why a log was refused.
@@ -99,27 +170,77 @@ pub fn read(bytes: &[u8]) -> Result<DecisionLog, LogError> {
 }
 
 impl DecisionLog {
-    /// The entry that would record `decision` next, and its line with newline.
-    ///
-    /// # Errors
-    /// [`LogError::Encoding`].
-    pub fn next(&self, project: &str, decision: &Decision, digest: Digest) -> Result<(LogEntry, Vec<u8>), LogError> {
-        let entry = LogEntry {
+    /// The entry that would record `decision` next.
+    #[must_use]
+    pub fn next(&self, project: &str, decision: &Decision, digest: Digest) -> LogEntry {
+        LogEntry::decided(self.entries.len() as u64, self.head, project, decision, digest)
+    }
+
+    /// The entry that would record a failed attempt next.
+    #[must_use]
+    pub fn next_failure(&self, attempt: Attempt, failure: StageFailure) -> LogEntry {
+        LogEntry {
             sequence: self.entries.len() as u64,
             previous: self.head,
-            run_id: decision.run_id.clone(),
-            project: project.to_owned(),
-            decided_at: decision.now,
-            commit: decision.commit.clone(),
-            subject: decision.subject.clone(),
-            environment: decision.environment,
-            lane: decision.lane.clone(),
-            verdict: decision.verdict,
-            denied_by: decision.denied_by().map(str::to_owned).collect(),
-            decision: digest,
-        };
-        let mut line = canonical::to_vec(&entry).map_err(|error| LogError::Encoding(error.to_string()))?;
-        line.push(b'\n');
-        Ok((entry, line))
+            run_id: attempt.run_id,
+            project: attempt.project,
+            decided_at: attempt.at,
+            commit: attempt.commit,
+            name: attempt.name,
+            tag: attempt.tag,
+            digest: None,
+            environment: attempt.environment,
+            lane: attempt.lane,
+            verdict: Verdict::Rejected,
+            denied_by: Vec::new(),
+            decision: None,
+            failure: Some(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn log_of(count: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in 0..count {
+            let attempt = Attempt {
+                run_id: number.to_string(),
+                project: "app".to_owned(),
+                at: Timestamp::from_unix_s(i64::try_from(number).unwrap()).unwrap(),
+                commit: "c".to_owned(),
+                name: "app".to_owned(),
+                tag: "v1".parse().unwrap(),
+                environment: Environment::Local,
+                lane: Lane { id: "local".to_owned(), actor: "a".to_owned(), authoritative: false },
+            };
+            let failure = StageFailure { stage: "build".to_owned(), message: "no".to_owned() };
+            bytes.extend(read(&bytes).unwrap().next_failure(attempt, failure).line().unwrap());
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_chain_holds_and_a_torn_append_is_ignored() {
+        let whole = log_of(4);
+        assert_eq!(read(&whole).unwrap().entries.len(), 4);
+        let torn = read(&whole[..whole.len() - 5]).unwrap();
+        assert_eq!(torn.entries.len(), 3);
+        assert_eq!(torn.whole_bytes, log_of(3).len());
+    }
+
+    #[test]
+    fn a_removed_swapped_or_edited_line_breaks_the_chain() {
+        let bytes = log_of(4);
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        let removed = [lines[0], lines[2], lines[3]].concat();
+        let swapped = [lines[0], lines[2], lines[1], lines[3]].concat();
+        let edited = String::from_utf8(bytes.clone()).unwrap().replacen("\"no\"", "\"ok\"", 1).into_bytes();
+        for changed in [removed, swapped, edited] {
+            assert!(matches!(read(&changed), Err(LogError::Broken { .. })));
+        }
     }
 }

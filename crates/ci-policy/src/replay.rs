@@ -381,20 +381,7 @@ fn check_derived(
     let outputs = canonical::to_vec(&ReleaseOutputs::of(decision, digest)).map_err(canonical)?;
     ensure(EvidenceKind::Outputs, set.one(EvidenceKind::Outputs)?.1 == outputs)?;
     let (_, entry): (_, LogEntry) = set.record(EvidenceKind::LogEntry)?;
-    let expected = LogEntry {
-        sequence: entry.sequence,
-        previous: entry.previous,
-        run_id: decision.run_id.clone(),
-        project: config.project.name.clone(),
-        decided_at: decision.now,
-        commit: decision.commit.clone(),
-        subject: decision.subject.clone(),
-        environment: decision.environment,
-        lane: decision.lane.clone(),
-        verdict: decision.verdict,
-        denied_by: decision.denied_by().map(str::to_owned).collect(),
-        decision: digest,
-    };
+    let expected = LogEntry::decided(entry.sequence, entry.previous, &config.project.name, decision, digest);
     ensure(EvidenceKind::LogEntry, entry == expected)?;
     crate::telemetry::check(set, decision)
 }

@@ -104,10 +104,13 @@ fn text(rows: &[Row<'_>], limit: usize) -> String {
             entry.sequence,
             entry.decided_at,
             entry.environment.as_str(),
-            entry.subject.tag,
-            entry.subject.digest.short(),
+            entry.tag,
+            entry.digest.map_or_else(|| "no image".to_owned(), |digest| digest.short()),
             entry.lane.id,
         );
+        if let Some(failure) = &entry.failure {
+            let _ = writeln!(out, "      ended in stage {}: {}", failure.stage, failure.message);
+        }
         if !entry.denied_by.is_empty() {
             let _ = writeln!(out, "      denied by {}", entry.denied_by.join(", "));
         }
@@ -133,7 +136,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use ci_types::record::Lane;
-    use ci_types::{Digest, Environment, Subject, Timestamp};
+    use ci_types::{Digest, Environment, Timestamp};
 
     fn entry(sequence: u64, lane: &str, verdict: Verdict) -> LogEntry {
         LogEntry {
@@ -143,12 +146,15 @@ mod tests {
             project: "app".to_owned(),
             decided_at: Timestamp::from_unix_s(0).unwrap(),
             commit: String::new(),
-            subject: Subject { name: "app".to_owned(), tag: "v1".parse().unwrap(), digest: Digest::of(b"") },
+            name: "app".to_owned(),
+            tag: "v1".parse().unwrap(),
+            digest: Some(Digest::of(b"")),
             environment: Environment::Dev,
             lane: Lane { id: lane.to_owned(), actor: String::new(), authoritative: lane != "local" },
             verdict,
             denied_by: Vec::new(),
-            decision: Digest::of(b""),
+            decision: Some(Digest::of(b"")),
+            failure: None,
         }
     }
 

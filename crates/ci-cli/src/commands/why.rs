@@ -45,7 +45,14 @@ fn find(args: &WhyArgs) -> Result<PathBuf, Failure> {
     let entry = log.entries.iter().rev().find(|entry| names(entry, &args.reference)).ok_or_else(|| {
         Failure::usage(format!("no release here is named `{}`", args.reference)).fix("ci-intel history lists them")
     })?;
-    let bundle = state.release(&entry.run_id).join(format!("evidence-{}.tar.zst", entry.subject.tag));
+    if let Some(failure) = &entry.failure {
+        return Err(Failure::rejected(format!(
+            "run {} ended in stage {} before there was an image: {}",
+            entry.run_id, failure.stage, failure.message
+        ))
+        .fix("mend that, then: ci-intel release"));
+    }
+    let bundle = state.release(&entry.run_id).join(format!("evidence-{}.tar.zst", entry.tag));
     if bundle.is_file() {
         Ok(bundle)
     } else {
@@ -60,16 +67,18 @@ fn find(args: &WhyArgs) -> Result<PathBuf, Failure> {
 }
 
 fn names(entry: &LogEntry, reference: &str) -> bool {
-    let subject = &entry.subject;
-    let digest = subject.digest.to_string();
-    reference == digest
-        || reference == subject.tag.as_str()
+    let by_digest = entry.digest.is_some_and(|digest| {
+        let text = digest.to_string();
+        reference == text
+            || reference == format!("{}@{text}", entry.name)
+            || reference == format!("{}:{}@{text}", entry.name, entry.tag)
+            || (reference.len() >= 12 && digest.hex().starts_with(reference))
+    });
+    by_digest
+        || reference == entry.tag.as_str()
         || reference == entry.run_id
-        || reference == entry.commit
-        || reference == subject.reference()
-        || reference == format!("{}:{}", subject.name, subject.tag)
-        || reference == format!("{}@{digest}", subject.name)
-        || (reference.len() >= 12 && (subject.digest.hex().starts_with(reference) || entry.commit.starts_with(reference)))
+        || reference == format!("{}:{}", entry.name, entry.tag)
+        || (reference.len() >= 7 && entry.commit.starts_with(reference))
 }
 
 fn answers(decision: &Decision, opened: &Opened, bundle: &Path) -> String {

@@ -7,12 +7,12 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ci_evidence::decision_log::{self, DecisionLog, LogEntry};
-use ci_types::record::{Decision, EvidenceFile};
+use ci_evidence::decision_log::{self, Attempt, DecisionLog, LogEntry, StageFailure};
+use ci_types::record::Decision;
 use ci_types::{Digest, canonical};
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::files;
@@ -26,13 +26,6 @@ pub(crate) struct State {
 /// Held while a lane runs; two lanes in one repository would share the tag and the log.
 pub(crate) struct LaneLock {
     _file: fs::File,
-}
-
-/// One evidence file as a stage left it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StageOutput {
-    pub(crate) entry: EvidenceFile,
 }
 
 impl State {
@@ -121,10 +114,22 @@ impl State {
     /// Appends a decision once: asked again for the same decision, it returns the entry that is there.
     pub(crate) fn append(&self, project: &str, decision: &Decision, digest: Digest) -> Result<LogEntry, Failure> {
         let log = self.log()?;
-        if let Some(entry) = log.entries.iter().find(|entry| entry.decision == digest) {
+        if let Some(entry) = log.entries.iter().find(|entry| entry.decision == Some(digest)) {
             return Ok(entry.clone());
         }
-        let (entry, line) = log.next(project, decision, digest).map_err(Failure::internal)?;
+        let entry = log.next(project, decision, digest);
+        self.append_entry(&log, &entry)?;
+        Ok(entry)
+    }
+
+    /// Appends an attempt that ended before it could be decided.
+    pub(crate) fn append_failure(&self, attempt: Attempt, failure: StageFailure) -> Result<(), Failure> {
+        let log = self.log()?;
+        self.append_entry(&log, &log.next_failure(attempt, failure))
+    }
+
+    fn append_entry(&self, log: &DecisionLog, entry: &LogEntry) -> Result<(), Failure> {
+        let line = entry.line().map_err(Failure::internal)?;
         let path = self.log_path();
         let failed = |error: std::io::Error| Failure::file("append to", &path, error);
         let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
@@ -132,8 +137,7 @@ impl State {
         file.set_len(log.whole_bytes as u64).map_err(failed)?;
         file.write_all(&line).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        fs::File::open(&self.root).and_then(|folder| folder.sync_all()).map_err(failed)?;
-        Ok(entry)
+        fs::File::open(&self.root).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }
 

@@ -1,0 +1,26 @@
+//! `ci-intel release`.
+
+use ci_types::record::Verdict;
+
+use crate::args::ReleaseArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::render::{self, View};
+use crate::{lane, ui};
+
+pub(crate) fn run(args: &ReleaseArgs) -> Result<Exit, Failure> {
+    let Some(released) = lane::run(args)? else { return Ok(Exit::Ok) };
+    let view = View::of(&released.decision).bundle(&released.bundle).signed_by(&released.key_id);
+    ui::print(&render::decision(&view, args.format)?);
+    if args.format == crate::args::Format::Text {
+        ui::note(&format!(
+            "check it anywhere, offline: ci-intel verify {} --key {}",
+            released.bundle.display(),
+            released.public_key.display()
+        ));
+    }
+    Ok(match released.decision.verdict {
+        Verdict::Accepted => Exit::Ok,
+        Verdict::Rejected => Exit::Rejected,
+    })
+}
