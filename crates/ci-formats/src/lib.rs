@@ -2,7 +2,9 @@
 //!
 //! Readers take bytes of strangers: they never panic, are bounded in time and memory, and say where and why they refuse.
 
+pub mod intoto;
 pub mod junit;
 pub mod package;
 pub mod purl;
 pub mod secrets;
+pub mod scan;
