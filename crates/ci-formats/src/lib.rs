@@ -2,5 +2,7 @@
 //!
 //! Readers take bytes of strangers: they never panic, are bounded in time and memory, and say where and why they refuse.
 
+pub mod catalogue;
+pub mod license;
 pub mod package;
 pub mod purl;
