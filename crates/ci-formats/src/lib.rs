@@ -6,3 +6,4 @@ pub mod catalogue;
 pub mod license;
 pub mod package;
 pub mod purl;
+pub mod sbom;
