@@ -8,3 +8,8 @@ pub mod package;
 pub mod purl;
 pub mod secrets;
 pub mod scan;
+pub mod catalogue;
+pub mod license;
+pub mod package;
+pub mod purl;
+pub mod sbom;
