@@ -7,7 +7,7 @@
 pub mod clock;
 pub mod context;
 //X pub mod dual;
-//X pub mod engine;
+pub mod engine;
 pub mod env;
 mod git;
 pub mod process;
