@@ -6,7 +6,7 @@
 
 pub mod clock;
 pub mod context;
-//X pub mod dual;
+pub mod dual;
 pub mod engine;
 pub mod env;
 mod git;

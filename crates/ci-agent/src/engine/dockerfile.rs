@@ -110,6 +110,9 @@ fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildErr
         if let Some(end) = heredocs.first() {
             if raw.trim_start_matches('\t') == end {
                 heredocs.remove(0);
+            } else if fetches(raw) {
+                // Builders without heredocs (buildah before 1.33) would obey this line.
+                return Err(fail(line, "a heredoc line reads like an instruction that fetches; move the script into a file"));
             }
             continue;
         }
@@ -155,6 +158,19 @@ fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildErr
     Ok(found)
 }
 
+/// Whether a line would fetch if it were an instruction. Python's `from a import b` is none.
+fn fetches(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let keyword = words.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+    match keyword.as_str() {
+        "FROM" => !matches!(words.as_slice(), [_, _, import, ..] if *import == "import"),
+        "COPY" | "RUN" => words.iter().any(|word| word.starts_with("--from") || word.starts_with("--mount")),
+        "ADD" => words.iter().any(|word| word.contains("://") || word.contains("git@")),
+        "ONBUILD" => true,
+        _ => false,
+    }
+}
+
 fn pinned(image: &str) -> bool {
     image.split_once('@').is_some_and(|(_, digest)| digest.parse::<Digest>().is_ok())
 }
@@ -188,7 +204,7 @@ mod tests {
 
     #[test]
     fn pinned_images_and_stages_are_known() {
-        let text = "# syntax=docker/dockerfile@PIN\nARG X=1\nFROM --platform=linux/amd64 \\\n  debian@PIN AS build\nRUN <<EOF\nFROM nonsense\nEOF\n\
+        let text = "# syntax=docker/dockerfile@PIN\nARG X=1\nFROM --platform=linux/amd64 \\\n  debian@PIN AS build\nRUN <<EOF\nfrom os import path\nEOF\n\
                     FROM build as again\nFROM scratch\nCOPY --from=build /a /a\nCOPY --from=0 /b /b\n";
         let file = read(text).unwrap();
         assert_eq!(file.images, [PIN.parse().unwrap()]);
@@ -229,6 +245,8 @@ mod tests {
             "# escape=`\nFROM scratch",
             "# syntax=docker/dockerfile:1\nFROM scratch",
             "FROM scratch\nRUN <<EOF\ntrue",
+            "FROM scratch\nRUN true <<EOF\nFROM debian\nEOF",
+            "FROM scratch\nRUN true <<EOF\nCOPY --from=busybox /a /a\nEOF",
         ] {
             assert!(matches!(read(text), Err(BuildError::Dockerfile { .. })), "{text}");
         }
