@@ -1,1 +1,3 @@
 //! What acts inside a job: build, dual run, smoke, secret sweep.
+
+pub mod rootfs;
