@@ -11,4 +11,5 @@ pub mod engine;
 pub mod env;
 mod git;
 pub mod process;
+pub mod rootfs;
 pub mod source;
