@@ -31,7 +31,7 @@ lint: ## format, clippy, the repository's own rules, licences
 	cd examples/hello-http && $(CARGO) fmt --check
 	cd examples/hello-http/scan && $(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked $(BUILD_JOBS) -- -D warnings
-	CLIPPY_CONF_DIR="$(CURDIR)/lint/pure" $(CARGO) clippy $(PURE) --lib --locked $(BUILD_JOBS) -- -D warnings
+	CLIPPY_CONF_DIR="$(CURDIR)/lint/pure" $(CARGO) clippy $(PURE) --lib --locked $(BUILD_JOBS) -- -D warnings -D clippy::iter_over_hash_type
 	$(CARGO) xtask tidy
 	$(CARGO) xtask licences
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check advisories bans sources; \

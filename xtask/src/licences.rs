@@ -63,12 +63,15 @@ fn licences(metadata: &Value) -> Vec<String> {
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let (name, version) = (package["name"].as_str().unwrap_or("?"), package["version"].as_str().unwrap_or("?"));
         let Some(text) = package["license"].as_str() else {
-            failures.push(format!("{name} {version}: declares no licence; replace it, or ask its author to declare one"));
+            failures
+                .push(format!("{name} {version}: declares no licence; replace it, or ask its author to declare one"));
             continue;
         };
         match allowed(text) {
             Ok(true) => {}
-            Ok(false) => failures.push(format!("{name} {version}: `{text}` is not allowed (xtask/src/licences.rs); replace it")),
+            Ok(false) => {
+                failures.push(format!("{name} {version}: `{text}` is not allowed (xtask/src/licences.rs); replace it"))
+            }
             Err(error) => failures.push(format!("{name} {version}: `{text}` is no SPDX expression: {error}")),
         }
     }
@@ -154,7 +157,13 @@ mod tests {
 
     #[test]
     fn expressions_are_evaluated() {
-        for text in ["MIT", "MIT/Apache-2.0", "Apache-2.0 OR GPL-3.0-only", "(MIT OR Apache-2.0) AND Unicode-3.0", "Apache-2.0 WITH LLVM-exception"] {
+        for text in [
+            "MIT",
+            "MIT/Apache-2.0",
+            "Apache-2.0 OR GPL-3.0-only",
+            "(MIT OR Apache-2.0) AND Unicode-3.0",
+            "Apache-2.0 WITH LLVM-exception",
+        ] {
             assert_eq!(allowed(text), Ok(true), "{text}");
         }
         for text in ["GPL-3.0-only", "MIT AND AGPL-3.0-only", "MPL-2.0", "LicenseRef-own"] {

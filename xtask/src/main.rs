@@ -24,7 +24,8 @@ const COMMANDS: &[(&str, &str, &str, Run)] = &[
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let Some((_, _, _, run)) = COMMANDS.iter().find(|(name, ..)| Some(*name) == args.first().map(String::as_str)) else {
+    let Some((_, _, _, run)) = COMMANDS.iter().find(|(name, ..)| Some(*name) == args.first().map(String::as_str))
+    else {
         eprintln!("usage: cargo xtask COMMAND\n");
         for (name, operands, about, _) in COMMANDS {
             eprintln!("  {:<32} {about}", format!("{name} {operands}"));

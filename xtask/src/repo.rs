@@ -20,8 +20,11 @@ pub fn root() -> PathBuf {
 
 /// Runs a program in `dir` and returns what it printed; its failure is ours.
 pub fn capture(dir: &Path, program: &str, args: &[&str]) -> anyhow::Result<String> {
-    let output =
-        Command::new(program).args(args).current_dir(dir).output().with_context(|| format!("cannot start {program}"))?;
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
     if !output.status.success() {
         bail!("{program} {}: {}\n{}", args.join(" "), output.status, String::from_utf8_lossy(&output.stderr));
     }
@@ -63,7 +66,11 @@ impl Repo {
     pub fn has(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         self.files.contains_key(path)
-            || self.files.range(format!("{path}/")..).next().is_some_and(|(next, _)| next.starts_with(&format!("{path}/")))
+            || self
+                .files
+                .range(format!("{path}/")..)
+                .next()
+                .is_some_and(|(next, _)| next.starts_with(&format!("{path}/")))
     }
 }
 

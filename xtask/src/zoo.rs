@@ -81,7 +81,8 @@ fn cases(repo: &Repo) -> (Vec<Case>, Vec<String>) {
         let Some(name) = path.split('/').nth(1) else { continue };
         for line in text.lines() {
             let function = line.trim_start().trim_start_matches("async ").strip_prefix("fn ");
-            if let Some(test) = function.and_then(|rest| rest.split('(').next()).filter(|test| test.starts_with("zoo_")) {
+            if let Some(test) = function.and_then(|rest| rest.split('(').next()).filter(|test| test.starts_with("zoo_"))
+            {
                 found.entry(test.to_owned()).or_default().insert(name.to_owned());
             }
         }
@@ -115,7 +116,8 @@ mod tests {
             (DOC, "| id | a | b | issue |\n|---|---|---|---|\n| x-exit-0 | e | o | 2 |\n| y | e | o | 6 |\n"),
             ("crates/ci-cli/tests/it/main.rs", "    #[test]\n    fn zoo_x_exit_0() {}\n    fn zoo_lost() {}\n"),
         ];
-        let (cases, strays) = cases(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() });
+        let (cases, strays) =
+            cases(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() });
         assert_eq!(cases[0].crates, BTreeSet::from(["ci-cli".to_owned()]));
         assert_eq!((cases[1].crates.len(), cases[1].issue.as_str()), (0, "6"));
         assert_eq!(strays, ["zoo_lost"]);
@@ -133,7 +135,10 @@ mod tests {
         let rows = table(repo.text(DOC).unwrap(), "id");
         assert!(rows.len() >= 26, "{}", rows.len());
         for row in rows {
-            assert!(row.len() == 4 && row.iter().all(|cell| !cell.is_empty()) && row[3].parse::<u32>().is_ok(), "{row:?}");
+            assert!(
+                row.len() == 4 && row.iter().all(|cell| !cell.is_empty()) && row[3].parse::<u32>().is_ok(),
+                "{row:?}"
+            );
         }
     }
 }

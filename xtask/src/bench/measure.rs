@@ -49,7 +49,12 @@ pub fn alternate(ours: &[String], peer: &[String], runs: usize) -> anyhow::Resul
 fn measure(argv: &[String]) -> anyhow::Result<Sample> {
     let output = Command::new(std::env::current_exe()?).args(["bench", "__measure"]).args(argv).output()?;
     if !output.status.success() {
-        bail!("{}: {}{}", argv.join(" "), String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "{}: {}{}",
+            argv.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     parse(&String::from_utf8_lossy(&output.stdout))
 }

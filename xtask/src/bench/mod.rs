@@ -64,12 +64,16 @@ fn version(program: &Path) -> anyhow::Result<bool> {
 fn verify(root: &Path, program: &Path) -> anyhow::Result<bool> {
     let release = scenario::release(root, program, "verify", Some(100))?;
     let text = |path: &Path| path.display().to_string();
-    let ours = vec![text(program), "verify".to_owned(), text(&release.bundle), "--key".to_owned(), text(&release.public_key)];
+    let ours =
+        vec![text(program), "verify".to_owned(), text(&release.bundle), "--key".to_owned(), text(&release.public_key)];
     let script = root.join("scripts/bench-verify-peer.sh");
     let peer = vec![text(&script), text(&release.bundle), text(&release.public_key)];
     let (ours, peer) = alternate(&ours, &peer, 21)?;
     let (ours_ms, peer_ms) = (median(&ours, Sample::wall_ms), median(&peer, Sample::wall_ms));
-    println!("verify: {ours_ms:.1} ms, openssl + jq over the same files {peer_ms:.1} ms, ratio {:.3}", ours_ms / peer_ms);
+    println!(
+        "verify: {ours_ms:.1} ms, openssl + jq over the same files {peer_ms:.1} ms, ratio {:.3}",
+        ours_ms / peer_ms
+    );
     let fast = judge("verify wall", ours_ms, 60.0, "ms");
     Ok(judge("verify peak RSS", median(&ours, Sample::rss_mb), 40.0, "MB") && fast)
 }

@@ -82,9 +82,10 @@ fn add_packages(root: &Path, folder: &Path, count: usize) -> anyhow::Result<()> 
     std::fs::write(folder.join("packages/Cargo.lock"), text)?;
     let path = folder.join(".ci-intel/config.yml");
     let config = std::fs::read_to_string(&path)?;
-    let with = config
-        .replace("      - scan/src/**\n", "      - scan/src/**\n      - packages/Cargo.lock\n")
-        .replace("    entrypoint:", "      - { from: packages/Cargo.lock, to: /usr/share/packages/Cargo.lock }\n    entrypoint:");
+    let with = config.replace("      - scan/src/**\n", "      - scan/src/**\n      - packages/Cargo.lock\n").replace(
+        "    entrypoint:",
+        "      - { from: packages/Cargo.lock, to: /usr/share/packages/Cargo.lock }\n    entrypoint:",
+    );
     if with.matches("packages/Cargo.lock").count() != 3 {
         bail!("{}: its shape changed; adapt xtask/src/bench/scenario.rs", path.display());
     }

@@ -35,7 +35,8 @@ mod tests {
     fn numbers_are_unique_and_parts_complete() {
         let whole = "# 1\nContext: a\n## Decision\nb\n**Consequences**: c\n";
         let files = [("docs/adr/0001-a.md", whole), ("docs/adr/0001-b.md", "Context"), ("docs/adr/x.md", "")];
-        let text = check(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() }).join("\n");
+        let text = check(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() })
+            .join("\n");
         assert_eq!(text.lines().count(), 4, "{text}");
         assert!(text.contains("same number") && text.contains("name it NNNN"), "{text}");
     }

@@ -31,7 +31,8 @@ pub fn failures(repo: &Repo) -> anyhow::Result<Vec<String>> {
 fn ask(program: &Path, path: &mut Vec<String>, surfaces: &mut BTreeMap<String, Surface>) -> anyhow::Result<()> {
     let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
     args.push("--help");
-    let help = capture(Path::new("."), &program.display().to_string(), &args).context("ci-intel does not explain itself")?;
+    let help =
+        capture(Path::new("."), &program.display().to_string(), &args).context("ci-intel does not explain itself")?;
     let surface = parse(&help);
     let commands = surface.commands.clone();
     surfaces.insert(path.join(" "), surface);
@@ -110,7 +111,8 @@ mod tests {
 
     /// In the shape that clap 4 prints.
     const ROOT: &str = "Releases\n\nUsage: ci-intel [OPTIONS] <COMMAND>\n\nCommands:\n  release  Release\n  evidence  Look\n  help     Help\n\nOptions:\n  -v, --verbose...     More\n      --format <FORMAT>  How [possible values: text, json]\n  -h, --help  Help\n";
-    const RELEASE: &str = "Usage: ci-intel release [OPTIONS]\n\nOptions:\n      --env <ENV>\n          Where, not --nowhere\n";
+    const RELEASE: &str =
+        "Usage: ci-intel release [OPTIONS]\n\nOptions:\n      --env <ENV>\n          Where, not --nowhere\n";
 
     fn told(rest: &str) -> Option<String> {
         let mut evidence = Surface::default();
@@ -126,7 +128,9 @@ mod tests {
 
     #[test]
     fn what_the_help_names_passes() {
-        for rest in ["release", "release --env local", "release --env=local --format json", "-v release", "evidence show FILE"] {
+        for rest in
+            ["release", "release --env local", "release --env=local --format json", "-v release", "evidence show FILE"]
+        {
             assert_eq!(told(rest), None, "{rest}");
         }
     }

@@ -25,14 +25,17 @@ struct Row {
 }
 
 fn rows(text: &str) -> BTreeMap<String, Row> {
-    let full = |name: &str| if name.starts_with("ci-") || name == "xtask" { name.to_owned() } else { format!("ci-{name}") };
+    let full =
+        |name: &str| if name.starts_with("ci-") || name == "xtask" { name.to_owned() } else { format!("ci-{name}") };
     table(text, "crate")
         .into_iter()
         .filter(|row| row.len() == 4)
         .map(|row| {
             let allowed = match row[2].as_str() {
                 "any" => None,
-                list => Some(list.split(',').map(str::trim).filter(|name| !["", "–"].contains(name)).map(full).collect()),
+                list => {
+                    Some(list.split(',').map(str::trim).filter(|name| !["", "–"].contains(name)).map(full).collect())
+                }
             };
             (row[0].clone(), Row { allowed, pure: row[3] == "none" })
         })
@@ -61,13 +64,15 @@ fn compare(text: &str, metadata: &Value) -> Vec<String> {
             let dev = dependency["kind"] == "dev";
             let place = format!("{}: {name} -> {target}", manifest(name));
             if row.pure && !dev && IMPURE.contains(&target) {
-                failures.push(format!("{place}: a pure crate must not link it; move the effect to the crate that has it"));
+                failures
+                    .push(format!("{place}: a pure crate must not link it; move the effect to the crate that has it"));
             }
             if target == "ci-testkit" && !dev && name != "xtask" {
                 failures.push(format!("{place}: ci-testkit is for tests; move it to [dev-dependencies]"));
             }
             // Tests may start whatever they need, but nothing may link a crate that its row does not list.
-            let allowed = dev || !names.contains(target) || row.allowed.as_ref().is_none_or(|list| list.contains(target));
+            let allowed =
+                dev || !names.contains(target) || row.allowed.as_ref().is_none_or(|list| list.contains(target));
             if !allowed {
                 failures.push(format!("{place}: {DOC} does not allow this edge; remove it or change the design there"));
             }

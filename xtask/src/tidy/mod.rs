@@ -26,7 +26,8 @@ const CHECKS: &[(&str, fn(&Repo) -> Vec<String>)] = &[
 /// `cargo xtask tidy`
 pub fn run(_: &[String]) -> anyhow::Result<bool> {
     let repo = Repo::read()?;
-    let mut results: Vec<(&str, Vec<String>)> = vec![("crate edges match docs/ARCHITECTURE.md", edges::failures(&repo)?)];
+    let mut results: Vec<(&str, Vec<String>)> =
+        vec![("crate edges match docs/ARCHITECTURE.md", edges::failures(&repo)?)];
     results.extend(CHECKS.iter().map(|(name, check)| (*name, check(&repo))));
     results.push(("docs name commands and flags of ci-intel that exist", cli::failures(&repo)?));
     let mut failed = 0;

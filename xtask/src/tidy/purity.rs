@@ -59,7 +59,11 @@ mod tests {
 
     fn told(code: &str) -> usize {
         let table = "| crate | holds | may depend on | effects |\n|---|---|---|---|\n| `ci-a` | x | – | none |\n";
-        let files = [("docs/ARCHITECTURE.md", table), ("crates/ci-a/src/x.rs", code), ("crates/ci-b/src/x.rs", "std::fs::read")];
+        let files = [
+            ("docs/ARCHITECTURE.md", table),
+            ("crates/ci-a/src/x.rs", code),
+            ("crates/ci-b/src/x.rs", "std::fs::read"),
+        ];
         check(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() }).len()
     }
 

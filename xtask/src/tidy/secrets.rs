@@ -32,7 +32,9 @@ pub fn check(repo: &Repo) -> Vec<String> {
             let line = text[..found.start()].lines().count().max(1);
             // The first letters tell the kind; the rest is not repeated.
             let kind: String = found.as_str().chars().take(8).collect();
-            failures.push(format!("{path}:{line}: looks like a credential ({kind}…); revoke it, or build the fixture at run time"));
+            failures.push(format!(
+                "{path}:{line}: looks like a credential ({kind}…); revoke it, or build the fixture at run time"
+            ));
         }
     }
     failures

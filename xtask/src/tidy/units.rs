@@ -51,7 +51,8 @@ fn check_kind(repo: &Repo, kind: &Kind) -> Vec<String> {
     let Kind { name, source, pages, cases, .. } = kind;
     let mut failures = Vec::new();
     let units = units(repo, kind);
-    for page in repo.texts(|path| path.starts_with(&format!("{pages}/")) && path.ends_with(".md")).map(|(path, _)| path) {
+    for page in repo.texts(|path| path.starts_with(&format!("{pages}/")) && path.ends_with(".md")).map(|(path, _)| path)
+    {
         let id = page.trim_start_matches(pages).trim_matches('/').trim_end_matches(".md");
         if id != "README" && !units.iter().any(|(stem, _)| stem.replace('_', "-") == id) {
             failures.push(format!("{page}: there is no {name} `{id}` in {source}; rename or remove the page"));
@@ -76,7 +77,9 @@ fn check_kind(repo: &Repo, kind: &Kind) -> Vec<String> {
         let own_tests = files.iter().any(|(_, text)| text.contains("#[test]") || text.contains("proptest!"));
         let integration = repo.files.keys().any(|path| path.starts_with(&format!("{cases}/")) && path.contains(&stem));
         if !own_tests && !integration {
-            failures.push(format!("{place}: {name} `{id}` has no case; test it there or in a file of {cases} named {stem}"));
+            failures.push(format!(
+                "{place}: {name} `{id}` has no case; test it there or in a file of {cases} named {stem}"
+            ));
         }
     }
     failures
@@ -89,7 +92,11 @@ fn units<'a>(repo: &'a Repo, kind: &Kind) -> Vec<(String, Vec<(&'a str, &'a str)
         let below = &path[kind.source.len() + 1..];
         let stems: Vec<&str> = below.trim_end_matches(".rs").split('/').collect();
         // A listed unit is a file or folder directly below; a format may lie deeper.
-        let stem = if kind.listed { stems[0] } else { stems.iter().rev().find(|stem| **stem != "mod").copied().unwrap_or("mod") };
+        let stem = if kind.listed {
+            stems[0]
+        } else {
+            stems.iter().rev().find(|stem| **stem != "mod").copied().unwrap_or("mod")
+        };
         // The registry itself, and tests that are a file of their own.
         if ["mod", "tests"].contains(&stem) {
             continue;
@@ -131,7 +138,8 @@ mod tests {
         check(&Repo { files }).join("\n")
     }
 
-    const MOD: &str = "mod tests_pass;\npub fn all() -> Vec<Gate> {\n    vec![tests_pass::GATE]\n}\nfn other() { lost }\n";
+    const MOD: &str =
+        "mod tests_pass;\npub fn all() -> Vec<Gate> {\n    vec![tests_pass::GATE]\n}\nfn other() { lost }\n";
 
     #[test]
     fn a_whole_unit_passes() {
