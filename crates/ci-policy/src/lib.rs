@@ -9,6 +9,6 @@ pub mod decide;
 pub mod gates;
 pub mod replay;
 pub mod summary;
-mod telemetry;
+pub mod telemetry;
 
 pub use decide::{Question, decide};

@@ -20,7 +20,7 @@ use ci_types::strict_json::JsonError;
 use ci_types::{Digest, Environment, Timestamp, canonical};
 
 use crate::decide::{DecideError, Question, decide, lane_mismatches};
-use crate::summary;
+use crate::{summary, telemetry};
 
 /// What the caller expects of a bundle, besides its being genuine.
 #[derive(Debug, Clone, Default)]
@@ -383,7 +383,8 @@ fn check_derived(
     let (_, entry): (_, LogEntry) = set.record(EvidenceKind::LogEntry)?;
     let expected = LogEntry::decided(entry.sequence, entry.previous, &config.project.name, decision, digest);
     ensure(EvidenceKind::LogEntry, entry == expected)?;
-    crate::telemetry::check(set, decision)
+    let telemetry = telemetry::record(set, decision).map_err(canonical)?;
+    ensure(EvidenceKind::PipelineRun, set.one(EvidenceKind::PipelineRun)?.1 == telemetry)
 }
 
 fn describe_difference(recorded: &Decision, derived: &Decision) -> String {

@@ -115,7 +115,7 @@ smoke:
   http:
     - { path: /healthz }
 tests:
-  command: [make, test]
+  command: [make, test, 'RESULTS={results}']
 scan:
   commands:
     - { run: [scanner, '{sbom}', '{output}'], format: sarif }
