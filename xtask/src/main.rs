@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: what keeps the repository true to itself. Not shipped.
 
 mod bench;
+mod codegen;
 mod example;
 mod licences;
 mod readme;
@@ -15,6 +16,9 @@ type Run = fn(&[String]) -> anyhow::Result<bool>;
 
 /// Every command: name, arguments, what it does.
 const COMMANDS: &[(&str, &str, &str, Run)] = &[
+    ("codegen", "[--check]", "write schema/*.json and docs/reference/config.md from the types", |args| {
+        codegen::run(args).map(|()| true)
+    }),
     ("tidy", "", "check the repository's own rules", tidy::run),
     ("licences", "", "check licence, origin and yank state of every dependency", licences::run),
     ("readme", "", "run the commands of the README", readme::run),

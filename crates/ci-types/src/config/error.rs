@@ -3,6 +3,26 @@
 use std::fmt;
 use std::ops::Range;
 
+/// Foreign text made fit for a message: short, and without characters that move the cursor or turn the reading direction.
+pub(super) fn clip(text: &str) -> String {
+    let unsafe_to_show = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut shown = String::new();
+    for character in text.chars().take(96) {
+        if unsafe_to_show(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(96).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {

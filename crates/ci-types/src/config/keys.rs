@@ -322,7 +322,7 @@ pub static KEYS: &[Key] = &[
     key(
         "smoke.isolation",
         Shape::Choices(&["bubblewrap", "podman", "docker", "process"]),
-        Rule::Subsequence,
+        Rule::Isolation,
         check::isolation,
         "Ways to isolate the image, most wanted first: `bubblewrap`, `podman`, `docker`, `process`.",
     ),
@@ -359,7 +359,7 @@ pub static KEYS: &[Key] = &[
     ),
     key(
         "scan.max_db_age_h",
-        from_one_to(120),
+        from_one_to(365 * 24),
         Rule::Lower,
         check::nothing,
         "Oldest vulnerability database that counts, in hours, where the report names its age.",
@@ -390,7 +390,7 @@ pub static KEYS: &[Key] = &[
     .binding(),
     key(
         "budgets.vulnerabilities.critical",
-        up_to(0),
+        up_to(MAX_EXACT),
         Rule::Lower,
         check::nothing,
         "Critical findings. 0 is the floor and the only value allowed.",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::check::Sink;
-use super::error::{ConfigError, LayerOrigin, Place, Reason};
+use super::error::{ConfigError, LayerOrigin, Place, Reason, clip};
 use super::keys::{self, KEYS, Key};
 use super::shape::repeated;
 use super::suggest::nearest;
@@ -140,7 +140,7 @@ fn read_group(node: &Node, group: &str, parsed: &mut ParsedLayer, sink: &mut Sin
             parsed.groups.insert(path.clone(), entry.key_place);
             read_group(&entry.value, &path, parsed, sink);
         } else {
-            let reason = Reason::UnknownKey(entry.key.chars().take(96).collect());
+            let reason = Reason::UnknownKey(clip(&entry.key));
             sink.refuse(entry.key_place, "", reason, unknown_key_fix(&entry.key, group));
         }
     }

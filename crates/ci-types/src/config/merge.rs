@@ -91,10 +91,16 @@ pub fn merge(overlay: Option<&ParsedLayer>, repository: &ParsedLayer) -> Result<
     let layers: Vec<&ParsedLayer> = overlay.into_iter().chain([repository]).collect();
     let (keys, mut errors) = stack(&layers);
     whole(&keys, repository, &mut errors);
+    errors.sort_by_key(|error| (error.path == repository.file, error.place.start, error.place.end));
     if !errors.is_empty() {
         return Err(errors);
     }
-    build(keys, repository).map_err(|error| vec![error])
+    build(keys).map_err(|error| {
+        // The table and the types are held together by tests; should they part, nothing is released.
+        let reason = Reason::Model(error.to_string());
+        let fix = "report this as a defect of ci-intel".to_owned();
+        vec![ConfigError { path: repository.file.clone(), place: Place::START, key: String::new(), reason, fix }]
+    })
 }
 
 /// The built-in defaults by key. Keys without one are absent.
@@ -120,10 +126,10 @@ pub(super) fn defaults() -> BTreeMap<&'static str, Value> {
         .collect()
 }
 
-type Keys = BTreeMap<&'static str, (Value, Origin)>;
+pub(super) type Keys = BTreeMap<&'static str, (Value, Origin)>;
 
 /// Lays the layers over the defaults, key by key.
-fn stack(layers: &[&ParsedLayer]) -> (Keys, Vec<ConfigError>) {
+pub(super) fn stack(layers: &[&ParsedLayer]) -> (Keys, Vec<ConfigError>) {
     let built_in = Origin { layer: LayerOrigin::Defaults, file: String::new(), place: Place::default() };
     let mut keys: Keys = defaults().into_iter().map(|(key, value)| (key, (value, built_in.clone()))).collect();
     let mut errors = Vec::new();
@@ -220,7 +226,7 @@ fn lane_is_wanted(repository: &ParsedLayer) -> bool {
     repository.groups.contains_key("lane")
 }
 
-fn build(mut keys: Keys, repository: &ParsedLayer) -> Result<Effective, ConfigError> {
+fn build(mut keys: Keys) -> Result<Effective, serde_json::Error> {
     let has_lane = LANE_REQUIRED.iter().all(|key| keys.contains_key(key));
     let mut tree = Map::new();
     for (path, (value, _)) in &keys {
@@ -229,19 +235,12 @@ fn build(mut keys: Keys, repository: &ParsedLayer) -> Result<Effective, ConfigEr
         }
     }
     keys.retain(|path, (_, origin)| has_lane || origin.layer != LayerOrigin::Defaults || !path.starts_with("lane."));
-    let model = |error: serde_json::Error| ConfigError {
-        path: repository.file.clone(),
-        place: Place::START,
-        key: String::new(),
-        reason: Reason::Model(error.to_string()),
-        fix: "report this as a defect of ci-intel".to_owned(),
-    };
-    let config: Config = serde_json::from_value(Value::Object(tree)).map_err(model)?;
-    let canonical = canonical::to_vec(&config).map_err(model)?;
+    let config: Config = serde_json::from_value(Value::Object(tree))?;
+    let canonical = canonical::to_vec(&config)?;
     Ok(Effective { config, keys, canonical })
 }
 
-fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
+pub(super) fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => drop(tree.insert(path.to_owned(), value)),
         Some((group, rest)) => {

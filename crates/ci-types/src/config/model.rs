@@ -1,4 +1,4 @@
-//! The effective configuration. Field docs are the texts that `ci-intel config explain` and editors show.
+//! The effective configuration. Field docs say what the key table (`keys.rs`) says; a test holds them together.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ pub struct LanePolicy {
     /// GitHub environments that the job must run in. Empty: any or none.
     #[serde(default)]
     pub environments: Vec<String>,
-    /// Events that may start a release.
+    /// Events that may start a release. Those that run code of a fork or of an unreviewed change are not offered.
     #[serde(default = "default_events")]
     pub events: Vec<String>,
     /// How old a token may be, in seconds.
@@ -180,8 +180,9 @@ impl Default for Build {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Context {
-    /// Paths and globs relative to the repository root: `src/**`, `Cargo.toml`. Patterns that match everything (`.`, `*`,
-    /// `**`, `**/*`) are refused: a context has a boundary.
+    /// Paths and globs relative to the repository root: `src/**`, `Cargo.toml`. `*` and `?` stop at `/`; `**` stands for
+    /// any number of directories. Patterns that match everything (`.`, `*`, `**`, `**/*`) are refused: a context has a
+    /// boundary, so the first component is literal unless the pattern names files at the top (`*.toml`).
     pub include: Vec<String>,
     /// Most files the context may hold.
     pub max_files: u64,
@@ -241,7 +242,7 @@ pub struct AssembleFile {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Publish {
-    /// `oci-layout:PATH` (relative to the repository), or `registry:HOST[:PORT]/NAME`.
+    /// `oci-layout:PATH` (relative to the repository, or absolute), or `registry:HOST[:PORT]/NAME`.
     pub target: String,
     /// The tag. `{commit}` is replaced by the full commit id.
     pub tag: String,
@@ -398,7 +399,7 @@ pub struct Budgets {
 }
 
 /// Most findings by severity; absent means unlimited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VulnerabilityBudget {
@@ -410,10 +411,4 @@ pub struct VulnerabilityBudget {
     pub medium: Option<u64>,
     /// Low findings.
     pub low: Option<u64>,
-}
-
-impl Default for VulnerabilityBudget {
-    fn default() -> Self {
-        Self { critical: 0, high: 0, medium: None, low: None }
-    }
 }

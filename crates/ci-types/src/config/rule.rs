@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::error::clip;
+
 /// What a lower layer may do to a value that a layer above has set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
@@ -15,8 +17,8 @@ pub enum Rule {
     SubsetOrAny,
     /// Only name git refs that a pattern above already covers.
     Refs,
-    /// Only remove entries, keeping their order: the first is the most wanted.
-    Subsequence,
+    /// Only remove ways to isolate, and never so that a plain process is chosen where a layer above chooses isolation.
+    Isolation,
     /// Only add entries.
     Superset,
     /// Only move towards the last of these values.
@@ -43,7 +45,10 @@ impl Rule {
                 "empty means any; once a layer lists entries, a lower layer may only remove some of them".to_owned()
             }
             Self::Refs => "a lower layer may only list refs that an entry above covers".to_owned(),
-            Self::Subsequence => "a lower layer may only remove entries, keeping their order".to_owned(),
+            Self::Isolation => {
+                "a lower layer may only remove entries, and keep `process` only behind all that stands before it above"
+                    .to_owned()
+            }
             Self::Superset => "a lower layer must keep every entry and may add some".to_owned(),
             Self::Order(values) => format!("a lower layer may only move along {}", values.join(" → ")),
             Self::TrueStricter => "a lower layer may only turn it on".to_owned(),
@@ -75,9 +80,17 @@ impl Rule {
                     .iter()
                     .all(|entry| entry.as_str().is_some_and(|entry| above.iter().any(|pattern| covers(pattern, entry))))
             }
-            Self::Subsequence => {
-                let mut rest = above.as_array()?.iter();
-                below.as_array()?.iter().all(|entry| rest.any(|candidate| candidate == entry))
+            Self::Isolation => {
+                let (above, below) = (above.as_array()?, below.as_array()?);
+                let before_process = |list: &[Value]| {
+                    let at = list.iter().position(|entry| entry == "process")?;
+                    list.get(..at).map(<[Value]>::to_vec)
+                };
+                let kept = match (before_process(above), before_process(below)) {
+                    (Some(above), Some(below)) => contains_all(&below, &above),
+                    _ => true,
+                };
+                kept && contains_all(above, below)
             }
             Self::Superset => contains_all(below.as_array()?, above.as_array()?),
             Self::Order(values) => {
@@ -100,7 +113,11 @@ impl Rule {
             Self::Higher => format!("set `{key}` to at least {above}, or remove it"),
             Self::Subset | Self::SubsetOrAny => format!("list only entries of {above}, or remove `{key}`"),
             Self::Refs => format!("list only refs that one of {above} covers, or remove `{key}`"),
-            Self::Subsequence => format!("list only entries of {above}, in that order, or remove `{key}`"),
+            Self::Isolation => {
+                format!(
+                    "list only entries of {above}, `process` behind all that stands before it there, or remove `{key}`"
+                )
+            }
             Self::Superset => format!("keep every entry of {above}, or remove `{key}`"),
             Self::Order(_) | Self::TrueStricter | Self::FalseStricter | Self::SetOnce | Self::Free => {
                 format!("write {above}, or remove `{key}`")
@@ -123,13 +140,12 @@ fn covers(pattern: &str, entry: &str) -> bool {
     }
 }
 
-/// A value as YAML flow text, short enough for a message.
+/// A value as YAML flow text, fit for a message.
 pub(super) fn show(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => format!("`{text}`"),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= 120 { text } else { text.chars().take(119).chain(['…']).collect() }
+    match value {
+        Value::String(text) => format!("`{}`", clip(text)),
+        other => clip(&other.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -145,10 +161,17 @@ mod tests {
     }
 
     #[test]
-    fn wanting_weaker_isolation_first_loosens() {
+    fn wanting_a_plain_process_sooner_loosens() {
         let above = json!(["bubblewrap", "podman", "process"]);
-        assert!(Rule::Subsequence.loosens(&above, &json!(["process", "bubblewrap"])));
-        assert!(!Rule::Subsequence.loosens(&above, &json!(["bubblewrap", "process"])));
+        for looser in
+            [json!(["process", "bubblewrap"]), json!(["process"]), json!(["bubblewrap", "process"]), json!(["docker"])]
+        {
+            assert!(Rule::Isolation.loosens(&above, &looser), "{looser}");
+        }
+        for stricter in [json!(["podman"]), json!(["podman", "bubblewrap", "process"]), json!(["bubblewrap", "podman"])]
+        {
+            assert!(!Rule::Isolation.loosens(&above, &stricter), "{stricter}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Shapes of values, and the check that a node has one.
 
 use super::check::Sink;
-use super::error::{Fault, Reason};
+use super::error::{Fault, Reason, clip};
 use super::suggest::nearest;
 use super::yaml::{Data, Node};
 
@@ -97,12 +97,12 @@ impl Shape {
                 }
             }
             (Self::Count { min, max }, Data::OtherNumber(found)) if found.starts_with('-') => {
-                let reason = Reason::OutOfRange { found: found.clone(), min, max };
+                let reason = Reason::OutOfRange { found: clip(found), min, max };
                 sink.refuse(node.place, suffix, reason, format!("write a number from {min} to {max}"));
             }
             (Self::Text, Data::Text(text)) => {
                 if text.contains('\0') {
-                    sink.refuse(node.place, suffix, Fault::Text(text.replace('\0', "\\0")), "remove the NUL character");
+                    sink.refuse(node.place, suffix, Fault::Text(clip(text)), "remove the NUL character");
                 }
             }
             (Self::Choice(words), Data::Text(text)) => choice(words, text, node, suffix, sink),
@@ -136,7 +136,7 @@ fn choice(words: &[&str], text: &str, node: &Node, suffix: &str, sink: &mut Sink
     if words.contains(&text) {
         return;
     }
-    let found = text.chars().take(96).collect();
+    let found = clip(text);
     let fix = match nearest(text, words.iter().copied()) {
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("write one of {}", words.join(", ")),
@@ -162,7 +162,7 @@ fn record(fields: &'static [Field], item: &Node, suffix: &str, sink: &mut Sink<'
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("remove it; known here: {}", Shape::Records(fields).allowed()),
             };
-            sink.refuse(entry.key_place, &suffix, Reason::UnknownKey(entry.key.clone()), fix);
+            sink.refuse(entry.key_place, &suffix, Reason::UnknownKey(clip(&entry.key)), fix);
         }
     }
     for field in fields.iter().filter(|field| field.required) {
@@ -181,7 +181,7 @@ pub(super) fn repeated(
     sink: &mut Sink<'_>,
 ) {
     if let Some(earlier) = earlier {
-        let reason = Reason::RepeatedKey { key: entry.key.clone(), first_line: earlier.key_place.line };
+        let reason = Reason::RepeatedKey { key: clip(&entry.key), first_line: earlier.key_place.line };
         sink.refuse(entry.key_place, suffix, reason, "keep one of them");
     }
 }
@@ -190,7 +190,7 @@ fn wrong_type(shape: Shape, node: &Node, suffix: &str, sink: &mut Sink<'_>) {
     let reason = Reason::WrongType { expected: shape.words().to_owned(), found: node.found() };
     let fix = match (shape, &node.data) {
         (Shape::Text | Shape::Choice(_), Data::Count(count)) => format!("write it in quotes: \"{count}\""),
-        (Shape::Text | Shape::Choice(_), Data::OtherNumber(text)) => format!("write it in quotes: \"{text}\""),
+        (Shape::Text | Shape::Choice(_), Data::OtherNumber(text)) => format!("write it in quotes: \"{}\"", clip(text)),
         (Shape::Text | Shape::Choice(_), Data::Bool(value)) => format!("write it in quotes: \"{value}\""),
         (Shape::Count { .. }, Data::OtherNumber(_)) => "write a whole number in plain decimal, like 600".to_owned(),
         (Shape::Count { .. }, Data::Text(_)) => "write digits only, without quotes or unit, like 600".to_owned(),

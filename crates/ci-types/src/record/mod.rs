@@ -11,6 +11,8 @@ pub mod manifest;
 pub mod outputs;
 pub mod packaging;
 pub mod publication;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod smoke;
 pub mod sweep;
 
@@ -24,6 +26,8 @@ pub use manifest::{EvidenceFile, EvidenceManifest, Producer};
 pub use outputs::ReleaseOutputs;
 pub use packaging::PackagingProvenance;
 pub use publication::{Publication, TargetKind};
+#[cfg(feature = "schema")]
+pub use schema::schemas;
 pub use smoke::{Dependency, Isolation, Probe, ProbeKind, SmokeReport};
 pub use sweep::{SecretHit, SecretSweep};
 

@@ -1,9 +1,9 @@
 //! What goes into an image, and what a build may see of its surroundings.
 
 use super::Sink;
-use super::paths::{absolute, clip, no_repeats, relative};
+use super::paths::{absolute, no_repeats, relative};
 use crate::Digest;
-use crate::config::error::Fault;
+use crate::config::error::{Fault, clip};
 use crate::config::yaml::Node;
 
 /// `build.assemble.base`.

@@ -2,8 +2,7 @@
 
 use super::Sink;
 use super::build::is_env_name;
-use super::paths::clip;
-use crate::config::error::{Fault, Reason};
+use crate::config::error::{Fault, Reason, clip};
 use crate::config::yaml::Node;
 
 /// A command: empty (none) or with a program.

@@ -1,9 +1,8 @@
 //! The identity policy of the authoritative lane.
 
 use super::names::is_repository;
-use super::paths::clip;
 use super::{Sink, is_loopback_host};
-use crate::config::error::Fault;
+use crate::config::error::{Fault, clip};
 use crate::config::yaml::Node;
 
 /// `lane.issuer`.

@@ -10,7 +10,7 @@ mod publish;
 pub(super) use build::{assemble_files, base, env_names, ports, user};
 pub(super) use commands::{argv, argvs, env_table, http_probes, isolation, sbom_command, scan_commands, tests_command};
 pub(super) use lane::{environments, events, issuer, refs, repository_id, workflow};
-pub(super) use names::{labels, project_name, repository};
+pub(super) use names::{is_image_name, is_repository, labels, project_name, repository};
 pub(super) use paths::{absolute_path, glob, patterns, relative_path};
 pub(super) use publish::{tag, target};
 
@@ -18,7 +18,7 @@ pub use build::looks_like_credential;
 pub use paths::context_matcher;
 pub use publish::{PublishTarget, is_loopback_host};
 
-use super::error::{ConfigError, Fault, Place, Reason};
+use super::error::{ConfigError, Fault, Place, Reason, clip};
 use super::yaml::Node;
 
 /// A check of one key's value.
@@ -40,7 +40,7 @@ impl Sink<'_> {
         self.errors.push(ConfigError {
             path: self.file.to_owned(),
             place,
-            key: format!("{}{suffix}", self.key),
+            key: clip(&format!("{}{suffix}", self.key)),
             reason: reason.into(),
             fix: fix.into(),
         });
@@ -53,7 +53,7 @@ impl Sink<'_> {
             if let Err((fault, fix)) = judge(item.text()) {
                 self.refuse(item.place, &suffix, fault, fix);
             } else if list.items()[..index].iter().any(|earlier| earlier.text() == item.text()) {
-                let reason = Reason::RepeatedEntry(item.text().to_owned());
+                let reason = Reason::RepeatedEntry(clip(item.text()));
                 self.refuse(item.place, &suffix, reason, "remove the repeated entry");
             }
         }

@@ -1,8 +1,7 @@
 //! Names: of projects, repositories and labels.
 
 use super::Sink;
-use super::paths::clip;
-use crate::config::error::Fault;
+use crate::config::error::{Fault, clip};
 use crate::config::yaml::Node;
 
 /// `project.name`.
@@ -49,7 +48,7 @@ pub(in crate::config) fn is_image_name(text: &str) -> bool {
     })
 }
 
-pub(super) fn is_repository(text: &str) -> bool {
+pub(in crate::config) fn is_repository(text: &str) -> bool {
     let word = |part: &str| {
         !matches!(part, "" | "." | "..")
             && part.len() <= 100

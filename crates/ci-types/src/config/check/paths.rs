@@ -6,7 +6,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::Sink;
-use crate::config::error::{Fault, Reason};
+use crate::config::error::{Fault, Reason, clip};
 use crate::config::yaml::Node;
 
 /// `build.context.include` and `build.outputs`.
@@ -19,7 +19,7 @@ pub(in crate::config) fn glob(node: &Node, sink: &mut Sink<'_>) {
     sink.one(node, |text| {
         let fix = || "write a glob like `**/*.xml`".to_owned();
         components(text)?;
-        matcher(text).map(drop).map_err(|_| (Fault::Glob(text.to_owned()), fix()))
+        matcher(text).map(drop).map_err(|_| (Fault::Glob(clip(text)), fix()))
     });
 }
 
@@ -119,7 +119,7 @@ pub fn context_matcher(patterns: &[String]) -> Result<GlobSet, globset::Error> {
 pub(super) fn no_repeats(places: &[(&str, &Node, String)], sink: &mut Sink<'_>) {
     for (index, (text, node, suffix)) in places.iter().enumerate() {
         if places[..index].iter().any(|(earlier, ..)| earlier == text) {
-            let reason = Reason::RepeatedEntry((*text).to_owned());
+            let reason = Reason::RepeatedEntry(clip(text));
             sink.refuse(node.place, suffix, reason, "give each file a path of its own");
         }
     }
@@ -127,10 +127,6 @@ pub(super) fn no_repeats(places: &[(&str, &Node, String)], sink: &mut Sink<'_>) 
 
 fn is_control(character: char) -> bool {
     character.is_control()
-}
-
-pub(super) fn clip(text: &str) -> String {
-    text.chars().take(96).collect()
 }
 
 #[cfg(test)]

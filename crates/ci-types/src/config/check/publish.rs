@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Sink;
 use super::names::is_image_name;
-use super::paths::{absolute, clip, relative};
+use super::paths::{absolute, relative};
 use crate::Tag;
-use crate::config::error::Fault;
+use crate::config::error::{Fault, clip};
 use crate::config::yaml::Node;
 
 /// `publish.target`, taken apart.
