@@ -266,6 +266,3 @@ fn conflicts(problems: &[Problem]) -> Vec<(String, String)> {
     };
     problems.iter().filter_map(conflict).collect()
 }
-
-#[cfg(test)]
-mod tests;
