@@ -308,7 +308,7 @@ fn a_program_built_by_go_lists_its_modules() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn any_order_gives_the_same_catalogue(seed in any::<u64>()) {
