@@ -111,7 +111,8 @@ fn document(
         relationships.push(relationship(IMAGE, "CONTAINS", &id));
         packages.push(package(&id, component, paths, &mut references));
     }
-    let text = "The package names this licence and does not say it in SPDX terms; its text is in the package.";
+    let text =
+        "Named by the package; not on the SPDX list. The text is not recorded here: see the package's own files.";
     let extracted = |id: &String| json!({ "licenseId": id, "name": id, "extractedText": text });
     let mut document = json!({
         "spdxVersion": "SPDX-2.3",
