@@ -58,5 +58,7 @@ fn writable_data<'data>(file: &object::File<'data>) -> Option<&'data [u8]> {
     let writable = |flags: SegmentFlags| matches!(flags, SegmentFlags::Elf { p_flags, .. } if p_flags.contains(PF_W));
     let segment = file.segments().find(|segment| writable(segment.flags()))?;
     let data = segment.data().ok()?;
-    Some(&data[..data.len().min(SEARCHED_BYTES)])
+    // Alignment counts from address 0, not from where the segment starts.
+    let aligned = usize::try_from(segment.address().wrapping_neg() % go::ALIGNMENT as u64).ok()?;
+    data.get(aligned..data.len().min(SEARCHED_BYTES))
 }

