@@ -14,6 +14,8 @@ use ureq::{Agent, AsSendBody, SendBody};
 use super::{HttpError, Url};
 
 const MAX_REDIRECTS: usize = 5;
+/// Most bytes of an error's body.
+const MAX_EXPLANATION_BYTES: u64 = 64 << 10;
 /// What a slow but living line moves; the time limit of a transfer grows by its size over this.
 const SLOWEST_BYTES_PER_S: u64 = 256 << 10;
 
@@ -207,6 +209,21 @@ impl Client {
         let announced = announced_bytes(&parts.headers).map_err(malformed)?;
         if call.method == Method::HEAD {
             return Ok((parts.status.as_u16(), parts.headers, Vec::new()));
+        }
+        if !parts.status.is_success() {
+            // The status says it all; of a long explanation the beginning is enough.
+            let mut said = Vec::new();
+            body.into_reader()
+                .take(MAX_EXPLANATION_BYTES)
+                .read_to_end(&mut said)
+                .map_err(|error| failed(error.into()))?;
+            let received = said.len() as u64;
+            return match announced {
+                Some(announced) if received < announced.min(MAX_EXPLANATION_BYTES) => {
+                    Err(HttpError::Truncated { host, announced, received })
+                }
+                _ => Ok((parts.status.as_u16(), parts.headers, said)),
+            };
         }
         if announced.is_some_and(|announced| announced > call.limit_bytes) {
             return Err(HttpError::TooLarge { host, limit: call.limit_bytes });
