@@ -101,7 +101,11 @@ fn next_fault(rules: &Mutex<Vec<Rule>>, request: &Request) -> Option<Fault> {
     Some(rule.fault.clone())
 }
 
-fn forward(upstream: &str, request: &Request) -> std::io::Result<Response> {
+/// Sends `request` on to `upstream` (`127.0.0.1:PORT`) and returns its answer.
+///
+/// # Errors
+/// Where there is none.
+pub fn forward(upstream: &str, request: &Request) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(upstream)?;
     let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", request.method, request.path);
     for (name, value) in &request.headers {

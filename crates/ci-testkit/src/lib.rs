@@ -12,7 +12,7 @@ mod server;
 mod tool;
 
 pub use debian_registry::{DebianRegistry, RegistrySetup, Tls};
-pub use fault_proxy::{Fault, FaultProxy};
+pub use fault_proxy::{Fault, FaultProxy, forward};
 #[cfg(feature = "referrers-registry")]
 pub use referrers_registry::ReferrersRegistry;
 pub use server::{Request, Response, Server};

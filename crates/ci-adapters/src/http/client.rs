@@ -14,8 +14,12 @@ use ureq::{Agent, AsSendBody, SendBody};
 use super::{HttpError, Url};
 
 const MAX_REDIRECTS: usize = 5;
-/// What a slow but living line moves; the time limit of a transfer grows by its size over this.
+/// Most bytes of an error's body.
+const MAX_EXPLANATION_BYTES: u64 = 64 << 10;
+/// What a slow but living line moves; the time limit of a large transfer grows by its size over this.
 const SLOWEST_BYTES_PER_S: u64 = 256 << 10;
+/// Up to this size the time limit does not grow.
+const SMALL_BYTES: u64 = 4 << 20;
 
 /// Limits of every call.
 #[derive(Debug, Clone, Copy)]
@@ -177,7 +181,8 @@ impl Client {
 
     fn once(&self, call: &Call<'_>, url: &Url) -> Result<(u16, HeaderMap, Vec<u8>), HttpError> {
         let host = url.host_and_port();
-        let growth = Duration::from_secs((call.body.len() + call.limit_bytes) / SLOWEST_BYTES_PER_S);
+        let growth =
+            Duration::from_secs((call.body.len() + call.limit_bytes).saturating_sub(SMALL_BYTES) / SLOWEST_BYTES_PER_S);
         let limit = self.limits.overall + growth.min(Duration::from_secs(3600));
         let mut request = Request::builder().method(call.method.clone()).uri(url.to_wire());
         for (name, value) in call.headers {
@@ -207,6 +212,20 @@ impl Client {
         let announced = announced_bytes(&parts.headers).map_err(malformed)?;
         if call.method == Method::HEAD {
             return Ok((parts.status.as_u16(), parts.headers, Vec::new()));
+        }
+        if !parts.status.is_success() {
+            // The status says it all; of a long explanation the beginning is enough.
+            let mut said = Vec::new();
+            let read = body.into_reader().take(MAX_EXPLANATION_BYTES).read_to_end(&mut said);
+            let received = said.len() as u64;
+            return match (read.err().map(|error| failed(error.into())), announced) {
+                (Some(error @ HttpError::Timeout { .. }), _) => Err(error),
+                (_, Some(announced)) if received < announced.min(MAX_EXPLANATION_BYTES) => {
+                    Err(HttpError::Truncated { host, announced, received })
+                }
+                (Some(error), _) => Err(error),
+                (None, _) => Ok((parts.status.as_u16(), parts.headers, said)),
+            };
         }
         if announced.is_some_and(|announced| announced > call.limit_bytes) {
             return Err(HttpError::TooLarge { host, limit: call.limit_bytes });

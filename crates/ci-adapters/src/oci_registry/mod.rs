@@ -117,7 +117,7 @@ impl Registry {
         // Docker Hub's API has another host than its name.
         let api_host = if host == "docker.io" { "registry-1.docker.io" } else { host };
         let origin = Url::origin_of(api_host, options.plain_http).map_err(|_| invalid())?;
-        if origin.path() != "/" {
+        if host.contains(['?', '#']) {
             return Err(invalid());
         }
         if options.plain_http && !origin.is_loopback() {

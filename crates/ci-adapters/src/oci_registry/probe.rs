@@ -38,15 +38,10 @@ impl Registry {
         if answer.status != 200 {
             return Err(self.refusal(&answer, Scope::Pull, "GET /v2/"));
         }
-        let url = self.url(&format!("manifests/{}", Self::nothing()));
-        let action = format!("GET {}", url.path());
-        let headers = [("accept", OCI_MANIFEST)];
-        let answer = self.send(Request::new(Method::GET, &url, Scope::Pull).headers(&headers), &action)?;
-        match answer.status {
-            200 => Ok(format!("{action} -> HTTP 200")),
-            404 if super::manifests::is_absence(&answer) => Ok(format!("{action} -> {}", self.said(&answer))),
-            _ => Err(self.refusal(&answer, Scope::Pull, &action)),
-        }
+        let nothing = Self::nothing();
+        let found = self.pull_manifest(&nothing)?;
+        let status = if found.is_some() { 200 } else { 404 };
+        Ok(format!("GET /v2/ -> HTTP 200; GET /v2/{}/manifests/{nothing} -> HTTP {status}", self.name))
     }
 
     /// Starts an upload and cancels it.

@@ -1,0 +1,227 @@
+//! Logins: right, wrong, missing, by token; and no secret in any text.
+
+use std::fs;
+
+use ci_adapters::{Credentials, Login, Registry, RegistryOptions, Secret};
+use ci_execute::{ImageStore, StoreError};
+use ci_testkit::{DebianRegistry, RegistrySetup, Response, Server, forward};
+use ci_types::Digest;
+use ci_types::record::RegistryAction;
+
+use crate::support::{Image, attachment, options};
+
+fn store(host: &str, login: Option<Login>) -> Registry {
+    let credentials = login.map_or_else(Credentials::none, |login| Credentials::none().with(host, login));
+    Registry::new(&format!("{host}/org/app"), RegistryOptions { credentials, ..options() }).unwrap()
+}
+
+fn basic(user: &str, password: &str) -> Login {
+    Login::Basic { user: user.to_owned(), password: Secret::new(password) }
+}
+
+fn with_password() -> Option<DebianRegistry> {
+    DebianRegistry::start_with(RegistrySetup { password: true, tls: false })
+}
+
+#[test]
+fn the_right_password_is_let_in() {
+    let Some(server) = with_password() else { return };
+    let (user, password) = server.login();
+    let store = store(&server.host(), Some(basic(user, password)));
+    for action in RegistryAction::ALL {
+        assert!(store.probe(action).granted, "{:?}", store.probe(action));
+    }
+    let image = Image::new("auth");
+    image.push(&store);
+    store.set_tag(&"v1".parse().unwrap(), &image.digest()).unwrap();
+    store.attach(&image.descriptor(), &attachment("a/b", "x")).unwrap();
+    assert_eq!(store.referrers(&image.digest(), None).unwrap().len(), 1);
+}
+
+#[test]
+fn a_login_file_of_docker_is_used() {
+    let Some(server) = with_password() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.json");
+    // base64("ci:correct-horse")
+    fs::write(&path, format!(r#"{{"auths":{{"{}":{{"auth":"Y2k6Y29ycmVjdC1ob3JzZQ=="}}}}}}"#, server.host())).unwrap();
+    let credentials = Credentials::from_docker_config(Some(&path)).unwrap();
+    let store =
+        Registry::new(&format!("{}/org/app", server.host()), RegistryOptions { credentials, ..options() }).unwrap();
+    assert!(store.probe(RegistryAction::Push).granted);
+}
+
+#[test]
+fn wrong_and_missing_passwords_reject_everything_and_show_nothing() {
+    let Some(server) = with_password() else { return };
+    let image = Image::new("auth");
+    for login in [Some(basic("ci", "hunter2-wrong")), Some(Login::IdentityToken(Secret::new("hunter2-id"))), None] {
+        let store = store(&server.host(), login.clone());
+        let layer = Digest::of(&image.layer);
+        let refusals = [
+            store.resolve_tag(&"v1".parse().unwrap()).map(|_| ()),
+            store.get_manifest(&image.digest()).map(|_| ()),
+            store.get_blob(&layer, 10).map(|_| ()),
+            store.has_blob(&layer).map(|_| ()),
+            store.put_blob_bytes(&image.layer).map(|_| ()),
+            store.set_tag(&"v1".parse().unwrap(), &image.digest()),
+            store.attach(&image.descriptor(), &attachment("a/b", "x")).map(|_| ()),
+            store.referrers(&image.digest(), None).map(|_| ()),
+        ];
+        for refusal in refusals {
+            let error = refusal.unwrap_err();
+            assert!(matches!(error, StoreError::Unauthenticated { .. }), "{login:?}: {error:?}");
+            assert_hidden(&format!("{error} {error:?}"));
+        }
+        for action in RegistryAction::ALL {
+            let permission = store.probe(action);
+            assert!(!permission.granted);
+            assert_hidden(&permission.detail);
+        }
+        assert_hidden(&format!("{store:?} {login:?}"));
+    }
+}
+
+fn assert_hidden(text: &str) {
+    // The password, and what base64 makes of `ci:hunter2-wrong`.
+    for secret in ["hunter2", "Y2k6aHVudGVy", "issued-token"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+/// A token service and a registry that wants its tokens, in front of a real registry.
+fn with_tokens(upstream: String, grants: &'static str) -> Server {
+    let host = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let own = std::sync::Arc::clone(&host);
+    let server = Server::start(move |request| {
+        let own = own.get().unwrap();
+        if request.path.starts_with("/token") {
+            let is_basic = request.header("authorization") == Some("Basic Y2k6aHVudGVyMg==");
+            let is_refresh = request.method == "POST" && request.body.ends_with(b"refresh_token=hunter2-refresh");
+            if !is_basic && !is_refresh {
+                return Response::json(
+                    401,
+                    r#"{"errors":[{"code":"UNAUTHORIZED","message":"Basic Y2k6aHVudGVyMg== is bad"}]}"#,
+                );
+            }
+            let wanted = format!("{}{}", request.path, String::from_utf8_lossy(&request.body));
+            let scope = if wanted.contains("pull%2Cpush") { grants } else { "pull" };
+            return Response::json(200, &format!(r#"{{"token":"issued-token-{scope}","expires_in":60}}"#));
+        }
+        let writes = !matches!(request.method.as_str(), "GET" | "HEAD");
+        let challenge = format!("Bearer realm=\"http://{own}/token\",service=\"reg\"");
+        match request.header("authorization") {
+            Some("Bearer issued-token-pull,push") => forward(&upstream, request).unwrap(),
+            Some("Bearer issued-token-pull") if !writes => forward(&upstream, request).unwrap(),
+            Some("Bearer issued-token-pull") => {
+                Response::json(401, r#"{"errors":[{"code":"UNAUTHORIZED","message":"issued-token-pull"}]}"#)
+                    .with("www-authenticate", &format!("{challenge},error=\"insufficient_scope\""))
+            }
+            _ => Response::status(401).with("www-authenticate", &challenge),
+        }
+    });
+    host.set(server.host()).unwrap();
+    server
+}
+
+#[test]
+fn tokens_are_fetched_for_the_scope_and_kept() {
+    let Some(upstream) = DebianRegistry::start() else { return };
+    for login in [basic("ci", "hunter2"), Login::IdentityToken(Secret::new("hunter2-refresh"))] {
+        let server = with_tokens(upstream.host(), "pull,push");
+        let store = store(&server.host(), Some(login));
+        let image = Image::new("token");
+        image.push(&store);
+        store.set_tag(&"v1".parse().unwrap(), &image.digest()).unwrap();
+        assert_eq!(store.resolve_tag(&"v1".parse().unwrap()).unwrap(), Some(image.digest()));
+        let tokens = server.requests().iter().filter(|request| request.path.starts_with("/token")).count();
+        assert_eq!(tokens, 2, "one token for pull, one for push");
+        // The password goes to the token service only.
+        for request in server.requests().iter().filter(|request| !request.path.starts_with("/token")) {
+            assert!(request.header("authorization").is_none_or(|value| value.starts_with("Bearer ")));
+        }
+    }
+}
+
+#[test]
+fn a_token_without_the_right_names_the_right() {
+    let Some(upstream) = DebianRegistry::start() else { return };
+    let server = with_tokens(upstream.host(), "pull");
+    let store = store(&server.host(), Some(basic("ci", "hunter2")));
+    assert!(store.probe(RegistryAction::Pull).granted);
+    assert_eq!(store.resolve_tag(&"v1".parse().unwrap()).unwrap(), None);
+    for action in [RegistryAction::Push, RegistryAction::Tag] {
+        let permission = store.probe(action);
+        assert!(!permission.granted && permission.detail.contains("lacks org/app:push"), "{permission:?}");
+        assert_hidden(&permission.detail);
+    }
+    let error = store.put_blob_bytes(b"x").unwrap_err();
+    assert!(matches!(error, StoreError::Forbidden { .. }), "{error:?}");
+    assert_hidden(&format!("{error:?} {store:?}"));
+}
+
+#[test]
+fn a_wrong_password_at_the_token_service_rejects_and_its_echo_is_hidden() {
+    let Some(upstream) = DebianRegistry::start() else { return };
+    let server = with_tokens(upstream.host(), "pull,push");
+    let error = store(&server.host(), Some(basic("ci", "hunter2-wrong"))).put_blob_bytes(b"x").unwrap_err();
+    assert!(matches!(error, StoreError::Unauthenticated { .. }), "{error:?}");
+    let error = store(&server.host(), None).put_blob_bytes(b"x").unwrap_err();
+    assert!(matches!(error, StoreError::Unauthenticated { .. }), "{error:?}");
+    // A server that echoes the very header it got.
+    let echo = Server::start(|request| {
+        let header = request.header("authorization").unwrap_or_default();
+        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"{header} hunter2-wrong"}}]}}"#);
+        Response::json(401, &body).with("www-authenticate", "Basic realm=\"x\"")
+    });
+    let error = store(&echo.host(), Some(basic("ci", "hunter2-wrong"))).put_blob_bytes(b"x").unwrap_err();
+    assert!(matches!(error, StoreError::Unauthenticated { .. }), "{error:?}");
+    assert_hidden(&format!("{error} {error:?}"));
+}
+
+#[test]
+fn odd_token_services_reject() {
+    for (realm, answer) in [
+        ("http://registry.example/token", Response::status(500)),
+        ("nonsense", Response::status(500)),
+        ("", Response::status(500)),
+        ("SELF", Response::json(200, "{}")),
+        ("SELF", Response::json(200, r#"{"token":""}"#)),
+        ("SELF", Response::json(200, r#"{"token":"a\r\nX-Evil: 1"}"#)),
+        ("SELF", Response::json(200, "not json")),
+        ("SELF", Response::status(403)),
+        ("SELF", Response::status(429)),
+        ("SELF", Response::status(503)),
+    ] {
+        let host = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+        let own = std::sync::Arc::clone(&host);
+        let server = Server::start(move |request| {
+            if request.path.starts_with("/token") {
+                return answer.clone();
+            }
+            let realm = realm.replace("SELF", &format!("http://{}/token", own.get().unwrap()));
+            Response::status(401).with("www-authenticate", &format!("Bearer realm=\"{realm}\""))
+        });
+        host.set(server.host()).unwrap();
+        let error =
+            store(&server.host(), Some(basic("ci", "hunter2"))).resolve_tag(&"v1".parse().unwrap()).unwrap_err();
+        assert_hidden(&format!("{error} {error:?}"));
+    }
+}
+
+#[test]
+fn a_private_ca_must_be_named() {
+    let Some(server) = DebianRegistry::start_with(RegistrySetup { password: true, tls: true }) else { return };
+    let (user, password) = server.login();
+    let credentials = Credentials::none().with(&server.host(), basic(user, password));
+    let with_ca = |ca_pem| {
+        let options = RegistryOptions { plain_http: false, ca_pem, credentials: credentials.clone(), ..options() };
+        Registry::new(&format!("{}/org/app", server.host()), options)
+    };
+    let error = with_ca(None).unwrap().put_blob_bytes(b"x").unwrap_err();
+    assert!(matches!(&error, StoreError::Unreachable { detail, .. } if detail.contains("TLS")), "{error:?}");
+    let store = with_ca(Some(server.tls().unwrap().ca_pem.clone())).unwrap();
+    let image = Image::new("tls");
+    assert_eq!(image.push(&store), image.digest());
+    assert!(with_ca(Some(b"no certificate".to_vec())).is_err());
+}
