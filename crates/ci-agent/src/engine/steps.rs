@@ -18,7 +18,7 @@ pub(crate) fn run_steps(job: &BuildJob<'_>, recorder: &mut Recorder<'_>) -> Resu
         recorder.run(step, job.directory, job.env, job.remaining(), &[])?;
     }
     for output in declared.outputs() {
-        if !reached_without_links(job.directory, output) || !job.directory.join(output).exists() {
+        if !reached_without_links(job.directory, output) || job.directory.join(output).symlink_metadata().is_err() {
             return Err(BuildError::Missing { path: (*output).to_owned(), role: "build.outputs" });
         }
     }
