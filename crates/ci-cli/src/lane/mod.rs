@@ -4,6 +4,8 @@
 //! decision is signed and logged before the bundle exists, and the tag moves last, after acceptance.
 
 mod build;
+mod collect;
+mod commands;
 mod decide;
 mod evidence;
 mod identity;
@@ -12,7 +14,6 @@ mod publish;
 mod setup;
 mod smoke;
 mod state;
-mod tests;
 
 use std::path::PathBuf;
 
