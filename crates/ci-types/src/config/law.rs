@@ -156,32 +156,43 @@ fn adjusted(path: &str, value: Value, zero: bool) -> Value {
     if path.starts_with("budgets.") && zero { json!(0) } else { value }
 }
 
-/// Some keys with values, as the text of a layer. JSON is YAML.
-fn layer(origin: LayerOrigin) -> impl Strategy<Value = (ParsedLayer, String)> {
+/// A few keys that all layers of a case speak about: layers that never meet on a key would test nothing.
+fn focus() -> impl Strategy<Value = Vec<&'static str>> {
     let keys: Vec<_> = bound_keys().filter(|key| key.path != "version").map(|key| key.path).collect();
-    let settings: Vec<_> = keys.iter().map(|path| (Just(*path), value_of(path), any::<bool>())).collect();
-    let count = keys.len();
-    (settings, subsequence((0..count).collect::<Vec<_>>(), 0..=5), any::<bool>()).prop_map(
-        move |(settings, chosen, lane)| {
-            let mut tree = Map::new();
-            tree.insert("version".to_owned(), json!(1));
-            if origin == LayerOrigin::Repository {
-                tree.insert("project".to_owned(), json!({ "name": "app" }));
-                tree.insert("smoke".to_owned(), json!({ "exec": [["/app"]] }));
-                insert(&mut tree, "build.context.include", json!(["src/**"]));
-                insert(&mut tree, "build.assemble.files", json!([{ "from": "a", "to": "/a" }]));
+    subsequence(keys, 1..=4)
+}
+
+/// A layer that gives values to some of the keys in `focus`, as the text of a file. JSON is YAML.
+fn layer(origin: LayerOrigin, focus: &[&'static str]) -> impl Strategy<Value = (ParsedLayer, String)> + use<> {
+    let mut keys: Vec<&'static str> = focus.to_vec();
+    keys.extend(keys::LANE_REQUIRED.iter().filter(|key| !focus.contains(*key)));
+    let focused = focus.len();
+    let settings: Vec<_> = keys
+        .into_iter()
+        .enumerate()
+        .map(|(at, path)| {
+            (Just(path), value_of(path), any::<bool>(), prop::bool::weighted(if at < focused { 0.8 } else { 0.0 }))
+        })
+        .collect();
+    (settings, any::<bool>()).prop_map(move |(settings, lane)| {
+        let mut tree = Map::new();
+        tree.insert("version".to_owned(), json!(1));
+        if origin == LayerOrigin::Repository {
+            tree.insert("project".to_owned(), json!({ "name": "app" }));
+            tree.insert("smoke".to_owned(), json!({ "exec": [["/app"]] }));
+            insert(&mut tree, "build.context.include", json!(["src/**"]));
+            insert(&mut tree, "build.assemble.files", json!([{ "from": "a", "to": "/a" }]));
+        }
+        for (path, value, zero, chosen) in settings {
+            let whole_lane = lane && origin == LayerOrigin::Repository && keys::LANE_REQUIRED.contains(&path);
+            if chosen || whole_lane {
+                insert(&mut tree, path, adjusted(path, value, zero));
             }
-            for (index, (path, value, zero)) in settings.into_iter().enumerate() {
-                let whole_lane = lane && origin == LayerOrigin::Repository && keys::LANE_REQUIRED.contains(&path);
-                if chosen.contains(&index) || whole_lane {
-                    insert(&mut tree, path, adjusted(path, value, zero));
-                }
-            }
-            let text = Value::Object(tree).to_string();
-            let parsed = parse_layer(&Layer { origin, file: "layer.yml", bytes: text.as_bytes() });
-            (parsed.unwrap_or_else(|errors| panic!("{errors:#?} {text}")), text)
-        },
-    )
+        }
+        let text = Value::Object(tree).to_string();
+        let parsed = parse_layer(&Layer { origin, file: "layer.yml", bytes: text.as_bytes() });
+        (parsed.unwrap_or_else(|errors| panic!("{errors:#?} {text}")), text)
+    })
 }
 
 /// The same mapping with its keys in the opposite order.
@@ -194,12 +205,14 @@ fn turned(value: &Value) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     /// For any number of layers and any prefix of them: a key once set, or bound by its default, never admits more later;
     /// and a refusal always names a key that would have.
     #[test]
-    fn no_layer_ever_loosens_what_stands_before_it(layers in prop::collection::vec(layer(LayerOrigin::Overlay), 1..4)) {
+    fn no_layer_ever_loosens_what_stands_before_it(
+        layers in focus().prop_flat_map(|focus| prop::collection::vec(layer(LayerOrigin::Overlay, &focus), 2..5))
+    ) {
         let layers: Vec<&ParsedLayer> = layers.iter().map(|(layer, _)| layer).collect();
         let mut refusals = 0;
         for shorter in 0..layers.len() {
@@ -234,8 +247,9 @@ proptest! {
     /// The public merge: what comes out is what the strictest said, on every key.
     #[test]
     fn the_effective_configuration_is_at_least_as_strict_as_each_file(
-        (overlay, _) in layer(LayerOrigin::Overlay),
-        (repository, text) in layer(LayerOrigin::Repository),
+        ((overlay, _), (repository, text)) in focus().prop_flat_map(|focus| {
+            (layer(LayerOrigin::Overlay, &focus), layer(LayerOrigin::Repository, &focus))
+        }),
     ) {
         let merged = merge(Some(&overlay), &repository);
         let again = merge(Some(&overlay), &repository);

@@ -1,7 +1,9 @@
-//! The contract of `.ci-intel/config.yml`.
+//! The contract of `.ci-intel/config.yml`: bytes to an effective configuration, or to errors with place, reason and fix.
 //!
 //! [`Config`] is the effective configuration: defaults, then the signed organisation overlay, then the repository's file,
-//! where each layer may only be stricter than the one before. Every key has a default here, so the defaults are the floor.
+//! where each layer may only be stricter than the one before. What "stricter" means stands key by key in [`KEYS`], which is
+//! also what `explain`, the JSON Schema and the reference page are made from. Invariant: [`Effective`] is only made by
+//! [`merge`], and admits nothing that a layer, or a default that binds, refused.
 
 mod check;
 mod error;
