@@ -59,7 +59,7 @@ impl Default for RegistryOptions {
             attempts: 3,
             backoff: Duration::from_millis(200),
             chunk_bytes: 64 << 20,
-            settle: Duration::from_millis(150),
+            settle: Duration::from_millis(50),
         }
     }
 }
