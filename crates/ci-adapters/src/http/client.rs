@@ -171,7 +171,7 @@ impl Client {
             }
             let location = headers.get("location").and_then(|value| value.to_str().ok());
             let next = location.and_then(|text| url.join(text).ok()).ok_or_else(|| refuse("to nowhere"))?;
-            if !next.is_https() && !(call.url.is_loopback() && !call.url.is_https() && next.is_loopback()) {
+            if !next.is_safe(!call.url.is_safe(false)) {
                 return Err(refuse("to plain HTTP"));
             }
             url = next;

@@ -109,8 +109,9 @@ impl Url {
         self.https == other.https && self.host == other.host && self.port == other.port
     }
 
-    pub(crate) const fn is_https(&self) -> bool {
-        self.https
+    /// Whether secrets and content may travel there: encrypted, or, where `plain_loopback` allows it, inside this machine.
+    pub(crate) fn is_safe(&self, plain_loopback: bool) -> bool {
+        self.https || (plain_loopback && self.is_loopback())
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -243,6 +244,18 @@ mod tests {
             ("[::2]", false),
         ] {
             assert_eq!(Url::origin_of(host, true).unwrap().is_loopback(), loopback, "{host}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_safe_on_this_machine_only_and_only_if_allowed() {
+        for (text, allowed, safe) in [
+            ("https://r/", false, true),
+            ("http://127.0.0.1/", true, true),
+            ("http://127.0.0.1/", false, false),
+            ("http://r/", true, false),
+        ] {
+            assert_eq!(Url::parse(text).unwrap().is_safe(allowed), safe, "{text}");
         }
     }
 

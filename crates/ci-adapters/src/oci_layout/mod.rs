@@ -13,6 +13,7 @@ use std::path::Path;
 use ci_execute::{Attachment, ImageStore, StoreError, StoredManifest};
 use ci_types::record::{Permission, RegistryAction, TargetKind};
 use ci_types::{Descriptor, Digest, Tag};
+use rustix::fs::Access;
 
 use self::index::Index;
 pub use self::read::Reader;
@@ -117,6 +118,7 @@ impl OciLayout {
         }
         let failed = |error: std::io::Error| self.reader.unreachable(&action, &error);
         self.scratch.create().map_err(failed)?;
+        fs::create_dir_all(self.reader.dir().join("blobs/sha256")).map_err(failed)?;
         let placed = self.scratch.place(&self.reader.blob_path(digest), content, |tee| {
             let (actual, received) = hash(tee)?;
             if actual != *digest {
@@ -159,22 +161,25 @@ impl OciLayout {
                 Ok(format!("read {dir}/index.json: {entries} entries"))
             }
             RegistryAction::Push => {
-                let failed = |error: std::io::Error| self.reader.unreachable("write a file", &error);
-                let probe = format!("blobs/sha256/.ci-intel-probe-{}", std::process::id());
-                self.scratch.create().map_err(failed)?;
-                self.write(&probe, b"probe").map_err(failed)?;
-                fs::remove_file(self.reader.dir().join(&probe)).map_err(failed)?;
-                Ok(format!("wrote and removed a file in {dir}/blobs/sha256"))
+                self.try_write("blobs/sha256")?;
+                Ok(format!("wrote and removed a scratch file; {dir}/blobs/sha256 is writable"))
             }
             RegistryAction::Tag => {
+                self.try_write(".")?;
                 self.edit_index("lock index.json", |_| false)?;
-                let failed = |error: std::io::Error| self.reader.unreachable("write a file", &error);
-                let probe = format!(".ci-intel-probe-{}", std::process::id());
-                self.write(&probe, b"probe").map_err(failed)?;
-                fs::remove_file(self.reader.dir().join(&probe)).map_err(failed)?;
-                Ok(format!("locked {dir}/index.json; the directory is writable"))
+                Ok(format!("wrote and removed a scratch file; {dir}/index.json can be locked and replaced"))
             }
         }
+    }
+
+    /// Writes a scratch file and asks the system whether `place` takes new names; leaves nothing.
+    fn try_write(&self, place: &str) -> Result<(), StoreError> {
+        let action = format!("write to {place}");
+        let failed = |error: std::io::Error| self.reader.unreachable(&action, &error);
+        self.scratch.create().map_err(failed)?;
+        self.scratch.try_write().map_err(failed)?;
+        let path = self.reader.dir().join(place);
+        rustix::fs::access(&path, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| failed(error.into()))
     }
 }
 

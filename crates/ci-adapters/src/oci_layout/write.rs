@@ -77,6 +77,14 @@ impl Scratch {
         Ok(())
     }
 
+    /// Writes and removes a scratch file.
+    pub(super) fn try_write(&self) -> std::io::Result<()> {
+        let _writing = self.lock_writer()?;
+        let probe = self.dir.join("tmp").join(format!("{}-probe", std::process::id()));
+        fs::write(&probe, b"probe")?;
+        fs::remove_file(&probe)
+    }
+
     /// Puts what `content` holds at `path`, on disk before it has that name. `check` sees the scratch file's content as it
     /// was written, through a tee, and may refuse.
     pub(super) fn place<T, E: From<std::io::Error>>(

@@ -102,7 +102,7 @@ impl Registry {
         let unauthenticated = |detail: &str| StoreError::Unauthenticated {
             target: self.target(),
             action: action.to_owned(),
-            detail: format!("{detail}; needs {}", scope.needs(&self.name)),
+            detail: format!("{detail}; needs {}", scope.needs(&self.repository)),
         };
         let challenges: Vec<Challenge> = refused
             .headers
@@ -112,6 +112,9 @@ impl Registry {
             .flat_map(parse_challenges)
             .collect();
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme));
+        if matches!(self.session.login, Some(Login::RegistryToken(_))) {
+            return Err(unauthenticated("401; the registry token of the login file is not accepted, log in again"));
+        }
         if let Some(bearer) = of("bearer") {
             let token = self.fetch_token(bearer, scope, action)?;
             self.session.remember(scope, Secret::new(format!("Bearer {}", token.expose())));
@@ -140,11 +143,11 @@ impl Registry {
         let realm = challenge.parameters.get("realm").ok_or_else(|| protocol("the challenge names no realm"))?;
         let realm = Url::parse(realm).map_err(|_| protocol("the realm is not a URL"))?;
         // The realm receives the password: encrypted, or on this machine where plain HTTP was asked for.
-        if !realm.is_https() && !(self.options.plain_http && realm.is_loopback()) {
+        if !realm.is_safe(self.options.plain_http) {
             return Err(protocol("the realm is plain HTTP; the login is not sent there"));
         }
         let service = challenge.parameters.get("service").map_or("", String::as_str);
-        let scope_text = scope.text(&self.name);
+        let scope_text = scope.text(&self.repository);
         let mut form = String::new();
         let mut authorization = None;
         let mut url = realm.clone();

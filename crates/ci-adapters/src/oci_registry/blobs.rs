@@ -151,7 +151,7 @@ impl Registry {
         let text = answer.header("location").ok_or_else(|| self.protocol(action, "no Location header".to_owned()))?;
         let url =
             answer.url.join(text).map_err(|error| self.protocol(action, format!("the Location header is {error}")))?;
-        if !url.is_https() && !(self.options.plain_http && url.is_loopback()) {
+        if !url.is_safe(self.options.plain_http) {
             return Err(self.protocol(action, "the Location header leads to plain HTTP".to_owned()));
         }
         Ok(url)

@@ -59,7 +59,7 @@ impl Default for RegistryOptions {
             attempts: 3,
             backoff: Duration::from_millis(200),
             chunk_bytes: 64 << 20,
-            settle: Duration::from_millis(150),
+            settle: Duration::from_millis(50),
         }
     }
 }
@@ -68,8 +68,10 @@ impl Default for RegistryOptions {
 #[derive(Debug)]
 pub struct Registry {
     host: String,
+    /// `NAME`.
+    repository: String,
+    /// `HOST[:PORT]/NAME`.
     name: String,
-    full_name: String,
     origin: Url,
     client: Client,
     session: Session,
@@ -134,8 +136,8 @@ impl Registry {
         let login = options.credentials.login(host, name)?;
         Ok(Self {
             host: host.to_owned(),
-            name: name.to_owned(),
-            full_name: repository.to_owned(),
+            repository: name.to_owned(),
+            name: repository.to_owned(),
             origin,
             client,
             session: Session::new(login),
@@ -144,12 +146,12 @@ impl Registry {
     }
 
     fn target(&self) -> String {
-        format!("registry:{}", self.full_name)
+        format!("registry:{}", self.name)
     }
 
     /// `/v2/NAME/rest`.
     fn url(&self, rest: &str) -> Url {
-        self.origin.with_path(&format!("/v2/{}/{rest}", self.name))
+        self.origin.with_path(&format!("/v2/{}/{rest}", self.repository))
     }
 
     /// Sends with the rights of `scope`, logging in where the registry asks for it.
@@ -192,7 +194,7 @@ impl Registry {
     fn refusal(&self, answer: &Answer, scope: Scope, action: &str) -> StoreError {
         let (target, action) = (self.target(), action.to_owned());
         let said = self.said(answer);
-        let needs = scope.needs(&self.name);
+        let needs = scope.needs(&self.repository);
         match answer.status {
             401 if auth::lacks_scope(answer) => {
                 StoreError::Forbidden { target, action, detail: format!("{said}; the token lacks {needs}") }
@@ -299,7 +301,7 @@ impl ImageStore for Registry {
     }
 
     fn name(&self) -> &str {
-        &self.full_name
+        &self.name
     }
 
     fn probe(&self, action: RegistryAction) -> Permission {

@@ -41,7 +41,7 @@ impl Registry {
         let nothing = Self::nothing();
         let found = self.pull_manifest(&nothing)?;
         let status = if found.is_some() { 200 } else { 404 };
-        Ok(format!("GET /v2/ -> HTTP 200; GET /v2/{}/manifests/{nothing} -> HTTP {status}", self.name))
+        Ok(format!("GET /v2/ -> HTTP 200; GET /v2/{}/manifests/{nothing} -> HTTP {status}", self.repository))
     }
 
     /// Starts an upload and cancels it.
@@ -76,7 +76,7 @@ impl Registry {
 
     fn try_list(&self) -> Result<String, StoreError> {
         let nothing = Self::nothing();
-        let action = format!("GET /v2/{}/referrers/{nothing}", self.name);
+        let action = format!("GET /v2/{}/referrers/{nothing}", self.repository);
         if self.native_referrers(&nothing, &action)?.is_some() {
             return Ok(format!("{action} -> HTTP 200"));
         }

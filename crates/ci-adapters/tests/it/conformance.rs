@@ -147,7 +147,7 @@ fn attachments_are_listed_once(store: &dyn ImageStore) {
     let mut expected = vec![first.clone(), second];
     expected.sort_by_key(|entry| entry.digest);
     assert_eq!(store.referrers(&subject.digest, None).unwrap(), expected);
-    assert_eq!(store.referrers(&subject.digest, Some(&sbom.artifact_type)).unwrap(), [first.clone()]);
+    assert_eq!(store.referrers(&subject.digest, Some(&sbom.artifact_type)).unwrap(), std::slice::from_ref(&first));
     assert!(store.referrers(&subject.digest, Some("no/type")).unwrap().is_empty());
     assert_eq!(first.artifact_type.as_deref(), Some("application/vnd.cyclonedx+json"));
     assert_eq!(first.annotations, sbom.annotations);

@@ -97,7 +97,8 @@ fn keys_are_fetched_from_the_issuer() {
 #[test]
 fn keys_of_elsewhere_and_no_keys_reject() {
     let keys = || Response::json(200, r#"{"keys":[{"kty":"RSA"}]}"#);
-    let cases: [(fn(&str) -> String, Response); 9] = [
+    type Document = fn(&str) -> String;
+    let cases: [(Document, Response); 9] = [
         (|own| format!(r#"{{"issuer":"{own}","jwks_uri":"http://127.0.0.1:9/keys"}}"#), keys()),
         (|own| format!(r#"{{"issuer":"{own}","jwks_uri":"http://keys.example/keys"}}"#), keys()),
         (|own| format!(r#"{{"issuer":"{own}/","jwks_uri":"{own}/keys"}}"#), keys()),

@@ -144,6 +144,109 @@ fn tokens_are_fetched_for_the_scope_and_kept() {
 }
 
 #[test]
+fn an_expired_token_is_replaced_once() {
+    let Some(upstream) = DebianRegistry::start() else { return };
+    let image = Image::new("expired");
+    image.push(&store(&upstream.host(), None));
+    let own = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let (host, issued, real) = (std::sync::Arc::clone(&own), std::sync::atomic::AtomicU32::new(0), upstream.host());
+    // Each token is good until the next one is issued; the first is dead on arrival of the second request.
+    let uses = std::sync::atomic::AtomicU32::new(0);
+    let server = Server::start(move |request| {
+        use std::sync::atomic::Ordering::Relaxed;
+        if request.path.starts_with("/token") {
+            let number = issued.fetch_add(1, Relaxed);
+            return Response::json(200, &format!(r#"{{"access_token":"token-{number}"}}"#));
+        }
+        let challenge = format!("Bearer realm=\"http://{}/token\"", host.get().unwrap());
+        match request.header("authorization") {
+            Some("Bearer token-0") if uses.fetch_add(1, Relaxed) == 0 => forward(&real, request).unwrap(),
+            Some("Bearer token-1") => forward(&real, request).unwrap(),
+            _ => Response::status(401).with("www-authenticate", &challenge),
+        }
+    });
+    own.set(server.host()).unwrap();
+    let with_login = store;
+    let store = store(&server.host(), None);
+    for _ in 0..3 {
+        assert!(store.get_manifest(&image.digest()).unwrap().is_some());
+    }
+    assert_eq!(server.count("GET /token"), 2);
+    // A ready token that is refused is not silently replaced by an anonymous one.
+    let refused = with_login(&server.host(), Some(Login::RegistryToken(Secret::new("hunter2"))));
+    let error = refused.get_manifest(&image.digest()).unwrap_err();
+    assert!(matches!(error, StoreError::Unauthenticated { .. }), "{error:?}");
+    assert_eq!(server.count("GET /token"), 2);
+}
+
+const CHILD: &str = "CI_ADAPTERS_TEST_LOGIN_HOST";
+
+/// Runs in a process of its own, whose environment the parent test chooses: 0 means that the login was found and let in.
+#[test]
+fn login_child() {
+    let Ok(host) = std::env::var(CHILD) else { return };
+    let credentials = Credentials::from_docker_config(None).unwrap();
+    let store = Registry::new(&format!("{host}/org/app"), RegistryOptions { credentials, ..options() }).unwrap();
+    let permission = store.probe(RegistryAction::Push);
+    assert!(permission.granted, "{permission:?}");
+}
+
+#[test]
+fn logins_are_found_where_docker_and_podman_keep_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(server) = with_password() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.into_os_string()
+    };
+    let host = server.host();
+    let auths = format!(r#"{{"auths":{{"{host}":{{"auth":"Y2k6Y29ycmVjdC1ob3JzZQ=="}}}}}}"#);
+    file(
+        "bin/docker-credential-good",
+        "#!/bin/sh\nread s; echo '{\"ServerURL\":\"'$s'\",\"Username\":\"ci\",\"Secret\":\"correct-horse\"}'\n",
+    );
+    file("bin/docker-credential-none", "#!/bin/sh\necho credentials not found in native keychain; exit 1\n");
+    file("bin/docker-credential-bad", "#!/bin/sh\necho hunter2; exit 2\n");
+    file("docker/config.json", &auths);
+    file("home/.docker/config.json", &auths);
+    file("run/containers/auth.json", &auths);
+    for helper in ["good", "none", "bad"] {
+        file(&format!("{helper}/config.json"), &format!(r#"{{"credHelpers":{{"{host}":"{helper}"}}}}"#));
+        file(&format!("{helper}-store/config.json"), &format!(r#"{{"credsStore":"{helper}"}}"#));
+    }
+    file("empty/config.json", "{}");
+    for (variable, value, found) in [
+        ("DOCKER_CONFIG", "docker", true),
+        ("REGISTRY_AUTH_FILE", "docker/config.json", true),
+        ("HOME", "home", true),
+        ("XDG_RUNTIME_DIR", "run", true),
+        ("DOCKER_CONFIG", "good", true),
+        ("DOCKER_CONFIG", "good-store", true),
+        ("DOCKER_CONFIG", "none", false),
+        ("DOCKER_CONFIG", "none-store", false),
+        ("DOCKER_CONFIG", "bad", false),
+        ("DOCKER_CONFIG", "empty", false),
+        ("DOCKER_CONFIG", "missing", false),
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "registry_auth::login_child"])
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", dir.path().join("bin").display()))
+            .env(CHILD, &host)
+            .env(variable, dir.path().join(value))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), found, "{variable}={value}: {text}");
+        assert_hidden(&text);
+    }
+}
+
+#[test]
 fn a_token_without_the_right_names_the_right() {
     let Some(upstream) = DebianRegistry::start() else { return };
     let server = with_tokens(upstream.host(), "pull");
