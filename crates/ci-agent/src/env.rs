@@ -11,7 +11,18 @@ const ALLOWED: [&str; 7] = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP
 
 /// Parts of a variable's name that tell of a credential.
 const CREDENTIAL_WORDS: [&str; 12] = [
-    "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "KEY", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE", "BEARER", "_PAT_",
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "KEY",
+    "CREDENTIAL",
+    "AUTH",
+    "COOKIE",
+    "PRIVATE",
+    "BEARER",
+    "_PAT_",
 ];
 
 /// Where one build runs.
@@ -29,7 +40,9 @@ pub struct BuildDirs {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvError {
     /// `build.pass_env` names a variable that the lane fixes.
-    #[error("build.pass_env names {name}, which the determinism environment fixes; remove it from .ci-intel/config.yml")]
+    #[error(
+        "build.pass_env names {name}, which the determinism environment fixes; remove it from .ci-intel/config.yml"
+    )]
     Fixed {
         /// Variable.
         name: String,
@@ -78,7 +91,8 @@ impl BuildEnv {
             let Some(value) = host.get(OsStr::new(name)).filter(|_| !blocked.contains(name)) else { continue };
             match (name, determinism.contains_key(name)) {
                 ("GOFLAGS", _) => {
-                    determinism.insert(name.to_owned(), format!("{} -trimpath", value.to_string_lossy()).trim().to_owned());
+                    determinism
+                        .insert(name.to_owned(), format!("{} -trimpath", value.to_string_lossy()).trim().to_owned());
                 }
                 // Cargo reads one source of flags only, so what the user passes must carry ours too.
                 ("RUSTFLAGS" | "CARGO_BUILD_RUSTFLAGS", _) => {
@@ -234,7 +248,9 @@ mod tests {
             ("NO_PROXY", "localhost"),
             ("OTHER", "x"),
         ];
-        let env = make(&host, &["GITHUB_TOKEN", "aws_secret_access_key", "DB_PASSWORD", "HTTPS_PROXY", "NO_PROXY"], "/b").unwrap();
+        let env =
+            make(&host, &["GITHUB_TOKEN", "aws_secret_access_key", "DB_PASSWORD", "HTTPS_PROXY", "NO_PROXY"], "/b")
+                .unwrap();
         assert_eq!(env.passed_names(), ["NO_PROXY"]);
         assert_eq!(env.withheld(), ["DB_PASSWORD", "GITHUB_TOKEN", "HTTPS_PROXY", "aws_secret_access_key"]);
         assert!(env.vars().all(|(_, value)| value != "x"));
@@ -270,7 +286,8 @@ mod tests {
 
     #[test]
     fn flags_of_the_user_are_joined_with_ours() {
-        let env = make(&[("GOFLAGS", "-mod=vendor"), ("RUSTFLAGS", "-C opt-level=1")], &["GOFLAGS", "RUSTFLAGS"], "/b").unwrap();
+        let env = make(&[("GOFLAGS", "-mod=vendor"), ("RUSTFLAGS", "-C opt-level=1")], &["GOFLAGS", "RUSTFLAGS"], "/b")
+            .unwrap();
         assert_eq!(value(&env, "GOFLAGS").unwrap(), "-mod=vendor -trimpath");
         assert_eq!(value(&env, "RUSTFLAGS").unwrap(), "-C opt-level=1 --remap-path-prefix=/b=/build");
         assert_eq!(value(&env, "CARGO_BUILD_RUSTFLAGS"), None);

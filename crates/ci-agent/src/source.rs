@@ -81,7 +81,9 @@ pub fn source_state(root: &Path, project_name: &str) -> Result<SourceState, Sour
     let commit = text(&head.stdout);
     let bad = |detail: &str| SourceError::BadCommit { commit: commit.clone(), detail: detail.to_owned() };
     if commit.len() != 40 {
-        return Err(bad("only repositories with SHA-1 object ids are supported; convert with `git init --object-format=sha1`"));
+        return Err(bad(
+            "only repositories with SHA-1 object ids are supported; convert with `git init --object-format=sha1`",
+        ));
     }
     let committed_at = committer_time(&stdout(root, &["cat-file", "commit", &commit])?)
         .ok_or_else(|| bad("no committer time between 1970 and 9999; amend the commit"))?;
@@ -107,7 +109,8 @@ fn committer_time(object: &[u8]) -> Option<Timestamp> {
 
 fn dirty(root: &Path) -> Result<Vec<String>, GitError> {
     let mut paths = BTreeSet::new();
-    let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames"];
+    let status =
+        ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames"];
     // Each record is `XY path`; without rename detection none has a second path.
     for record in records(&stdout(root, &status)?) {
         paths.insert(String::from_utf8_lossy(record.get(3..).unwrap_or(record)).into_owned());
@@ -161,7 +164,15 @@ mod tests {
 
     #[test]
     fn local_and_odd_urls_name_nothing() {
-        for url in ["", "/srv/git/app.git", "../app", "file:///srv/org/app", "https://github.com/app", "https://h/../x", "h:a/b?c"] {
+        for url in [
+            "",
+            "/srv/git/app.git",
+            "../app",
+            "file:///srv/org/app",
+            "https://github.com/app",
+            "https://h/../x",
+            "h:a/b?c",
+        ] {
             assert_eq!(repository_name(url), None, "{url}");
         }
     }

@@ -53,14 +53,7 @@ pub(super) fn read_all(
     Ok((files, secrets))
 }
 
-fn read_one(
-    root: &Path,
-    path: &str,
-    kind: Tracked,
-    total: &AtomicU64,
-    max_bytes: u64,
-    scan: SecretScan<'_>,
-) -> Read1 {
+fn read_one(root: &Path, path: &str, kind: Tracked, total: &AtomicU64, max_bytes: u64, scan: SecretScan<'_>) -> Read1 {
     let unusable = |detail: String| ContextError::Unusable { path: path.to_owned(), detail };
     let (content, mode) = if kind == Tracked::Link {
         (read_link(root, path).map_err(unusable)?.into_bytes(), "link")
@@ -88,8 +81,8 @@ fn read_one(
 fn reject_escapes(root: &Path, files: &[ContextFile]) -> Result<(), ContextError> {
     let mut links = BTreeMap::new();
     for file in files.iter().filter(|file| file.mode == "link") {
-        let target = read_link(root, &file.path)
-            .map_err(|detail| ContextError::Unusable { path: file.path.clone(), detail })?;
+        let target =
+            read_link(root, &file.path).map_err(|detail| ContextError::Unusable { path: file.path.clone(), detail })?;
         links.insert(file.path.clone(), target);
     }
     for (path, target) in &links {

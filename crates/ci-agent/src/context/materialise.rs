@@ -117,7 +117,8 @@ pub(crate) fn materialise_in(
 }
 
 fn fresh(dest: &Path) -> Result<(), MaterialiseError> {
-    let failed = |cause: io::Error| MaterialiseError::File { path: dest.display().to_string(), detail: cause.to_string() };
+    let failed =
+        |cause: io::Error| MaterialiseError::File { path: dest.display().to_string(), detail: cause.to_string() };
     if let Some(parent) = dest.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }

@@ -17,8 +17,8 @@ use ci_types::record::{ContextManifest, SecretHit, SourceState};
 use crate::git::{self, GitError};
 pub(crate) use files::open_regular;
 pub(crate) use links::{Resolved, resolve};
-pub(crate) use materialise::{Order, copy_verified, materialise_in, set_mtime};
 pub use materialise::{MaterialiseError, materialise};
+pub(crate) use materialise::{Order, copy_verified, materialise_in, set_mtime};
 use patterns::Patterns;
 
 /// Looks for secrets in a file: path and content to hits.
@@ -28,10 +28,14 @@ pub type SecretScan<'a> = &'a (dyn Fn(&str, &[u8]) -> Vec<SecretHit> + Sync);
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {
     /// No include pattern.
-    #[error("build.context.include is empty; name the files that the build may read, for example `src/**` and `Cargo.toml`")]
+    #[error(
+        "build.context.include is empty; name the files that the build may read, for example `src/**` and `Cargo.toml`"
+    )]
     Empty,
     /// A pattern without a boundary.
-    #[error("build.context.include has `{pattern}`, which has no boundary; name directories and files instead, for example `src/**`")]
+    #[error(
+        "build.context.include has `{pattern}`, which has no boundary; name directories and files instead, for example `src/**`"
+    )]
     Unbounded {
         /// Pattern.
         pattern: String,
@@ -45,7 +49,9 @@ pub enum ContextError {
         detail: String,
     },
     /// A pattern that matches no tracked file.
-    #[error("build.context.include has `{pattern}`, which matches no file of commit {commit}; commit the file or remove the pattern")]
+    #[error(
+        "build.context.include has `{pattern}`, which matches no file of commit {commit}; commit the file or remove the pattern"
+    )]
     NoMatch {
         /// Pattern.
         pattern: String,
@@ -53,7 +59,9 @@ pub enum ContextError {
         commit: String,
     },
     /// A matching file that the commit does not have.
-    #[error("`{path}` is in the build context but not in the commit; `git add` and commit it, ignore it, or narrow the pattern")]
+    #[error(
+        "`{path}` is in the build context but not in the commit; `git add` and commit it, ignore it, or narrow the pattern"
+    )]
     Untracked {
         /// File.
         path: String,
@@ -75,7 +83,9 @@ pub enum ContextError {
         target: String,
     },
     /// More files than allowed.
-    #[error("the build context has {files} files, more than build.context.max_files ({limit}); narrow build.context.include")]
+    #[error(
+        "the build context has {files} files, more than build.context.max_files ({limit}); narrow build.context.include"
+    )]
     TooManyFiles {
         /// Files matched.
         files: u64,
@@ -83,7 +93,9 @@ pub enum ContextError {
         limit: u64,
     },
     /// More bytes than allowed.
-    #[error("the build context has {bytes} bytes or more, over build.context.max_bytes ({limit}); narrow build.context.include")]
+    #[error(
+        "the build context has {bytes} bytes or more, over build.context.max_bytes ({limit}); narrow build.context.include"
+    )]
     TooManyBytes {
         /// Bytes counted.
         bytes: u64,
@@ -145,7 +157,10 @@ pub fn collect(
                 return Err(unusable(path.as_bytes(), "its name has a control character or a backslash; rename it"));
             }
             (Ok(_), Tracked::Submodule) => {
-                return Err(unusable(path, "it is a submodule, whose content this commit does not hold; vendor it or exclude it"));
+                return Err(unusable(
+                    path,
+                    "it is a submodule, whose content this commit does not hold; vendor it or exclude it",
+                ));
             }
             (Ok(path), kind) => matched.insert(path.to_owned(), *kind),
         };

@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn patterns_without_a_boundary_reject() {
-        for pattern in ["", ".", "./", "/", "*", "**", "**/*", "?*", "*/**", "*.*", "{*,**}", "**/**", "[!.]*", "**/?*", "{src,**}"] {
+        for pattern in [
+            "", ".", "./", "/", "*", "**", "**/*", "?*", "*/**", "*.*", "{*,**}", "**/**", "[!.]*", "**/?*", "{src,**}",
+        ] {
             let result = Patterns::new(&[pattern.to_owned()]);
             assert!(matches!(result, Err(ContextError::Unbounded { .. })), "{pattern}");
         }

@@ -78,28 +78,25 @@ fn layers(one: &Layout, two: &Layout) -> Result<Option<Difference>, CompareError
             second: second.len().to_string(),
         }));
     }
-    for n in (0..first.len()).filter(|n| first[*n].digest != second[*n].digest) {
-        let in_layer = |found: Found| Difference {
-            part: format!("layer {}", n + 1),
-            path: found.path,
-            member: found.member,
-            what: found.what,
-            first: found.first,
-            second: found.second,
-        };
-        let found = if one.diff_ids[n] == two.diff_ids[n] && first[n].media_type == second[n].media_type {
-            Found::here("compression", first[n].digest.to_string(), second[n].digest.to_string())
-        } else if one.diff_ids[n] == two.diff_ids[n] {
-            Found::here("media type", first[n].media_type.clone(), second[n].media_type.clone())
-        } else {
-            let found = archive::tar_difference(&|| one.layer(n), &|| two.layer(n), 0);
-            // The same entries, yet other bytes: something that no reader of the archive sees.
-            let unseen = || Found::here("archive bytes", one.diff_ids[n].to_string(), two.diff_ids[n].to_string());
-            found.map_err(|cause| CompareError::Layer { layer: n + 1, cause })?.unwrap_or_else(unseen)
-        };
-        return Ok(Some(in_layer(found)));
-    }
-    Ok(None)
+    let Some(n) = (0..first.len()).find(|n| first[*n].digest != second[*n].digest) else { return Ok(None) };
+    let found = if one.diff_ids[n] != two.diff_ids[n] {
+        let found = archive::tar_difference(&|| one.layer(n), &|| two.layer(n), 0);
+        // The same entries, yet other bytes: something that no reader of the archive sees.
+        let unseen = || Found::here("archive bytes", one.diff_ids[n].to_string(), two.diff_ids[n].to_string());
+        found.map_err(|cause| CompareError::Layer { layer: n + 1, cause })?.unwrap_or_else(unseen)
+    } else if first[n].media_type != second[n].media_type {
+        Found::here("media type", first[n].media_type.clone(), second[n].media_type.clone())
+    } else {
+        Found::here("compression", first[n].digest.to_string(), second[n].digest.to_string())
+    };
+    Ok(Some(Difference {
+        part: format!("layer {}", n + 1),
+        path: found.path,
+        member: found.member,
+        what: found.what,
+        first: found.first,
+        second: found.second,
+    }))
 }
 
 /// The first difference of two JSON values: pointer (RFC 6901), both values.

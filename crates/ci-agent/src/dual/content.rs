@@ -111,3 +111,69 @@ fn common(a: Option<&str>, b: Option<&str>) -> usize {
 fn around_text(line: &str, at: usize) -> String {
     line.chars().skip(at.saturating_sub(MAX_SHOWN / 2)).take(MAX_SHOWN).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn tar() -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_size(3);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, "dir/file", &b"abc"[..]).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        flate2::read::GzEncoder::new(bytes, flate2::Compression::fast()).read_to_end(&mut out).unwrap();
+        out
+    }
+
+    /// One stored member `a` with content `xyz`.
+    fn stored_zip() -> Vec<u8> {
+        let mut zip = b"PK\x03\x04\x14\0\0\0\0\0\0\0\x21\x50\0\0\0\0\x03\0\0\0\x03\0\0\0\x01\0\0\0axyz".to_vec();
+        let start = u8::try_from(zip.len()).unwrap();
+        zip.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\x21\x50\0\0\0\0\x03\0\0\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a");
+        let length = u8::try_from(zip.len()).unwrap() - start;
+        zip.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+        zip.extend([length, 0, 0, 0, start, 0, 0, 0, 0, 0]);
+        zip
+    }
+
+    #[test]
+    fn damaged_files_of_every_kind_never_panic() {
+        let ar = b"!<arch>\nf/              0           0     0     644     3         `\nabc\n".to_vec();
+        let elf = std::fs::read(std::fs::canonicalize("/bin/true").unwrap()).unwrap();
+        // Each must be readable as what it is, else the flips below would test nothing.
+        let mut other = stored_zip();
+        other[31] = b'X';
+        assert_eq!(difference(&stored_zip(), &other, 0).member.as_deref(), Some("a"));
+        let mut other = ar.clone();
+        other[68] = b'X';
+        assert_eq!(difference(&ar, &other, 0).member.as_deref(), Some("f"));
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 33).unwrap() % below
+        };
+        for (good, rounds) in [(tar(), 2000), (gz(&tar()), 2000), (stored_zip(), 4000), (ar, 2000), (elf, 300)] {
+            for _ in 0..rounds {
+                let mut bad = good.clone();
+                for _ in 0..=random(3) {
+                    let at = random(bad.len());
+                    bad[at] = u8::try_from(random(256)).unwrap();
+                }
+                if random(8) == 0 {
+                    bad.truncate(random(good.len()));
+                }
+                if bad != good {
+                    let found = difference(&good, &bad, 0);
+                    assert!(!found.what.is_empty());
+                }
+            }
+        }
+    }
+}

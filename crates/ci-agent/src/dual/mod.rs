@@ -13,10 +13,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ci_types::Timestamp;
 use ci_types::config::Build;
 use ci_types::record::determinism::DeterminismSchema;
 use ci_types::record::{BuildRun, ContextManifest, DeterminismMode, DeterminismReport, Difference};
+use ci_types::{Digest, Timestamp, canonical};
 
 use crate::clock;
 use crate::context::{Order, materialise_in};
@@ -123,6 +123,7 @@ fn once(
     let started_at = clock::now()?;
     let order = if run == 0 { Order::Sorted } else { Order::Reversed };
     materialise_in(order, request.context, request.root, &directory)?;
+    let context_digest = Digest::of(&canonical::to_vec(request.context)?);
     let source_epoch = request.context.source.committed_at;
     let env = BuildEnv::new(request.host_env, &request.config.pass_env, source_epoch, dirs)?;
     let job = BuildJob {
@@ -133,6 +134,7 @@ fn once(
         source_epoch,
         config: request.config,
         context: request.context,
+        context_digest,
         env: &env,
         deadline,
     };

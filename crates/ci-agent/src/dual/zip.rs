@@ -50,7 +50,7 @@ fn read(zip: &[u8]) -> Option<Vec<Member>> {
         let (method, packed, size) = (u16_at(zip, at + 10)?, u32_at(zip, at + 20)?, u32_at(zip, at + 24)?);
         let (name, extra, comment) = (u16_at(zip, at + 28)?, u16_at(zip, at + 30)?, u16_at(zip, at + 32)?);
         let local = u32_at(zip, at + 42)?;
-        let text = |from: usize, length: usize| Some(zip.get(from..from.checked_add(length)?)?);
+        let text = |from: usize, length: usize| zip.get(from..from.checked_add(length)?);
         let name_text = String::from_utf8_lossy(text(at + 46, name)?).into_owned();
         let data = local.checked_add(30 + u16_at(zip, local + 26)? + u16_at(zip, local + 28)?)?;
         let bytes = unpack(method, zip.get(data..data.checked_add(packed)?)?, size)?;

@@ -26,7 +26,9 @@ pub enum BaseError {
         machine: &'static str,
     },
     /// The base has another architecture than the image is for.
-    #[error("build.assemble.base is for {found}, the image for {wanted}; set build.assemble.architecture or pin another base")]
+    #[error(
+        "build.assemble.base is for {found}, the image for {wanted}; set build.assemble.architecture or pin another base"
+    )]
     OtherArchitecture {
         /// `os/architecture` of the base.
         found: String,

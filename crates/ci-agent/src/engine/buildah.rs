@@ -12,7 +12,7 @@ impl Engine for Buildah {
         let sealed = steps::seal(job)?;
         let name = super::declared::plain("build.dockerfile", &job.config.dockerfile)?;
         let file = sealed.join(name);
-        if !file.is_file() {
+        if !file.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
             return Err(BuildError::Missing { path: name.to_owned(), role: "build.dockerfile" });
         }
         let read = dockerfile::read(&file, name)?;
@@ -45,9 +45,11 @@ fn run_all(
         },
         error => error.into(),
     };
-    recorder.run(bud, job.work, job.env, job.remaining(), &[]).map_err(missing)?;
+    recorder.run(bud, job.work, job.env, job.remaining(), &[job.context_digest]).map_err(missing)?;
     let image = std::fs::read_to_string(id).map_err(BuildError::file(id))?;
-    recorder.run(&push_argv(job, policy, image.trim()), job.work, job.env, job.remaining(), &[]).map_err(missing)?;
+    recorder
+        .run(&push_argv(job, policy, image.trim()), job.work, job.env, job.remaining(), &[job.context_digest])
+        .map_err(missing)?;
     Ok(())
 }
 

@@ -13,8 +13,9 @@ impl Engine for Command {
             let detail = "does not mention {layout}, the directory to leave an OCI image layout in".to_owned();
             return Err(BuildError::Config { key: "build.command", value, detail });
         }
-        let argv: Vec<String> = job.config.command.iter().map(|argument| argument.replace("{layout}", &layout)).collect();
-        recorder.run(&argv, job.directory, job.env, job.remaining(), &[])?;
+        let argv: Vec<String> =
+            job.config.command.iter().map(|argument| argument.replace("{layout}", &layout)).collect();
+        recorder.run(&argv, job.directory, job.env, job.remaining(), &[job.context_digest])?;
         Ok(verify_layout(job.layout_out)?)
     }
 }

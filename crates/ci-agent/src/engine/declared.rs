@@ -20,7 +20,8 @@ impl<'a> Declared<'a> {
     /// An output whose path is not relative and plain.
     pub(super) fn new(context: &'a ContextManifest, outputs: &'a [String]) -> Result<Self, BuildError> {
         let outputs = outputs.iter().map(|path| plain("build.outputs", path)).collect::<Result<_, _>>()?;
-        let context = context.files.iter().map(|file| (file.path.as_str(), (file.mode.as_str(), file.digest))).collect();
+        let context =
+            context.files.iter().map(|file| (file.path.as_str(), (file.mode.as_str(), file.digest))).collect();
         Ok(Self { context, outputs })
     }
 
@@ -29,11 +30,17 @@ impl<'a> Declared<'a> {
     }
 
     fn is_output(&self, path: &str) -> bool {
-        self.outputs.iter().any(|output| path.strip_prefix(output).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        self.outputs
+            .iter()
+            .any(|output| path.strip_prefix(output).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
     /// Whether a file with this content may enter; `digest` is called for files of the context only.
-    pub(super) fn check(&self, path: &str, digest: impl FnOnce() -> Result<Digest, BuildError>) -> Result<(), BuildError> {
+    pub(super) fn check(
+        &self,
+        path: &str,
+        digest: impl FnOnce() -> Result<Digest, BuildError>,
+    ) -> Result<(), BuildError> {
         if self.is_output(path) {
             return Ok(());
         }

@@ -8,27 +8,28 @@ use crate::process::{Recorder, RunError};
 
 pub(super) struct Docker;
 
-const FIX: &str = "install Docker with the buildx plugin (apt-get install docker.io docker-buildx), or use engine `buildah`";
+const FIX: &str =
+    "install Docker with the buildx plugin (apt-get install docker.io docker-buildx), or use engine `buildah`";
 
 impl Engine for Docker {
     fn build(&self, job: &BuildJob<'_>, recorder: &mut Recorder<'_>) -> Result<BuiltImage, BuildError> {
         let sealed = steps::seal(job)?;
         let name = super::declared::plain("build.dockerfile", &job.config.dockerfile)?;
         let file = sealed.join(name);
-        if !file.is_file() {
+        if !file.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
             return Err(BuildError::Missing { path: name.to_owned(), role: "build.dockerfile" });
         }
         let read = dockerfile::read(&file, name)?;
         let probe = ["docker", "buildx", "version"].map(str::to_owned);
         let limit = job.remaining().min(Duration::from_secs(30));
-        recorder.run(&probe, job.work, job.env, limit, &[]).map_err(|error| match error {
+        recorder.run(&probe, job.work, job.env, limit, &[job.context_digest]).map_err(|error| match error {
             RunError::NotFound { .. } | RunError::Failed { .. } => {
                 BuildError::EngineMissing { engine: "docker", program: "docker buildx", fix: FIX }
             }
             error => error.into(),
         })?;
         let argv = argv(job.source_epoch.unix_s(), &file, job.layout_out, &sealed);
-        recorder.run(&argv, job.work, job.env, job.remaining(), &[])?;
+        recorder.run(&argv, job.work, job.env, job.remaining(), &[job.context_digest])?;
         Ok(BuiltImage { base: read.base, ..verify_layout(job.layout_out)? })
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Dockerfile, BuildError> {
 }
 
 fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
-    let fail = |line, detail: &str| BuildError::Dockerfile { dockerfile: name.to_owned(), line, detail: detail.to_owned() };
+    let fail =
+        |line, detail: &str| BuildError::Dockerfile { dockerfile: name.to_owned(), line, detail: detail.to_owned() };
     let pin = |line, image: &str| {
         let digest = image.split_once('@').filter(|(name, _)| !name.is_empty() && !name.contains('$'));
         digest.and_then(|(_, digest)| digest.parse::<Digest>().ok()).ok_or_else(|| BuildError::Unpinned {
@@ -58,7 +59,8 @@ fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
         match keyword.as_str() {
             "FROM" => {
                 let image = *rest.first().ok_or_else(|| fail(line, "FROM names no image; write `FROM scratch`"))?;
-                let earlier = stages.iter().rev().find(|(stage, _)| stage.eq_ignore_ascii_case(image)).map(|(_, base)| *base);
+                let earlier =
+                    stages.iter().rev().find(|(stage, _)| stage.eq_ignore_ascii_case(image)).map(|(_, base)| *base);
                 let base = match earlier {
                     Some(base) => base,
                     None if image == "scratch" => None,
@@ -83,8 +85,11 @@ fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
             "ADD" => {
                 let remote = |word: &&str| word.contains("://") || word.starts_with("git@");
                 let checked = flags.iter().any(|flag| flag.starts_with("--checksum=sha256:"));
-                if rest.iter().any(|word| remote(&word.trim_matches(['[', '"', ',', ']']).as_ref())) && !checked {
-                    return Err(fail(line, "ADD fetches a remote file; add --checksum=sha256:…, or put the file into the context"));
+                if rest.iter().any(|word| remote(&word.trim_matches(['[', '"', ',', ']']))) && !checked {
+                    return Err(fail(
+                        line,
+                        "ADD fetches a remote file; add --checksum=sha256:…, or put the file into the context",
+                    ));
                 }
             }
             "ONBUILD" => return Err(fail(line, "ONBUILD acts in other builds and cannot be judged here; remove it")),
@@ -102,7 +107,8 @@ fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
 
 /// Instructions with their first line's number: comments and heredoc bodies dropped, continued lines joined.
 fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildError> {
-    let fail = |line, detail: &str| BuildError::Dockerfile { dockerfile: name.to_owned(), line, detail: detail.to_owned() };
+    let fail =
+        |line, detail: &str| BuildError::Dockerfile { dockerfile: name.to_owned(), line, detail: detail.to_owned() };
     let (mut found, mut open): (Vec<(usize, String)>, bool) = (Vec::new(), false);
     let mut heredocs: Vec<String> = Vec::new();
     let mut directives = true;
@@ -112,17 +118,23 @@ fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildErr
                 heredocs.remove(0);
             } else if fetches(raw) {
                 // Builders without heredocs (buildah before 1.33) would obey this line.
-                return Err(fail(line, "a heredoc line reads like an instruction that fetches; move the script into a file"));
+                return Err(fail(
+                    line,
+                    "a heredoc line reads like an instruction that fetches; move the script into a file",
+                ));
             }
             continue;
         }
         let trimmed = raw.trim();
         if let Some(comment) = trimmed.strip_prefix('#') {
             if directives && !open {
-                let directive = comment.split_once('=').map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
+                let directive =
+                    comment.split_once('=').map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim()));
                 match directive {
                     Some((key, "\\")) if key == "escape" => {}
-                    Some((key, _)) if key == "escape" => return Err(fail(line, "only the escape character `\\` is supported")),
+                    Some((key, _)) if key == "escape" => {
+                        return Err(fail(line, "only the escape character `\\` is supported"));
+                    }
                     Some((key, image)) if key == "syntax" && !pinned(image) => {
                         return Err(fail(line, "the syntax directive fetches an image; pin it by digest or remove it"));
                     }

@@ -10,7 +10,9 @@ use crate::process::RunError;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// A file that neither the context nor `build.outputs` declares.
-    #[error("`{path}` would enter the image but is declared neither by build.context.include nor by build.outputs; add it to one of them")]
+    #[error(
+        "`{path}` would enter the image but is declared neither by build.context.include nor by build.outputs; add it to one of them"
+    )]
     Undeclared {
         /// Path in the build directory.
         path: String,
@@ -22,7 +24,9 @@ pub enum BuildError {
         path: String,
     },
     /// A file that must be there is not.
-    #[error("`{path}` ({role}) does not exist in the build directory after the steps; correct the path or the step that makes it")]
+    #[error(
+        "`{path}` ({role}) does not exist in the build directory after the steps; correct the path or the step that makes it"
+    )]
     Missing {
         /// Path in the build directory.
         path: String,
@@ -46,7 +50,9 @@ pub enum BuildError {
         path: String,
     },
     /// A link that does not lead to something in the image.
-    #[error("`/{path}` would be a symbolic link to `{target}`, which is not in the image; declare the target too, or replace the link by its file")]
+    #[error(
+        "`/{path}` would be a symbolic link to `{target}`, which is not in the image; declare the target too, or replace the link by its file"
+    )]
     LinkEscapes {
         /// Path in the image.
         path: String,
@@ -54,7 +60,9 @@ pub enum BuildError {
         target: String,
     },
     /// A file would be put behind a link of the base image.
-    #[error("`/{path}` lies behind a symbolic link of the base image; use the real directory in build.assemble.files[].to")]
+    #[error(
+        "`/{path}` lies behind a symbolic link of the base image; use the real directory in build.assemble.files[].to"
+    )]
     BaseLink {
         /// Path of the link.
         path: String,
@@ -66,7 +74,9 @@ pub enum BuildError {
         path: String,
     },
     /// An image in a Dockerfile that is not pinned by digest.
-    #[error("{dockerfile}:{line}: `{image}` is not pinned; write `scratch` or `name@sha256:<64 hex digits>` (find it with `skopeo inspect docker://{image}`)")]
+    #[error(
+        "{dockerfile}:{line}: `{image}` is not pinned; write `scratch` or `name@sha256:<64 hex digits>` (find it with `skopeo inspect docker://{image}`)"
+    )]
     Unpinned {
         /// Dockerfile.
         dockerfile: String,

@@ -22,7 +22,7 @@ use crate::env::BuildEnv;
 use crate::process::Recorder;
 pub use base::{Base, BaseError, base_known, bases_known};
 pub use error::BuildError;
-pub use layout::{Layout, LayoutError, verify_layout};
+pub use layout::{Layout, LayoutError, LayoutReason, verify_layout};
 pub(crate) use steps::run_steps;
 
 /// One build of one image.
@@ -42,6 +42,8 @@ pub struct BuildJob<'a> {
     pub config: &'a Build,
     /// The files that the context holds.
     pub context: &'a ContextManifest,
+    /// Digest of the context manifest as evidence (canonical JSON): what commands are given.
+    pub context_digest: Digest,
     /// The environment of commands.
     pub env: &'a BuildEnv,
     /// When the whole build must be over.

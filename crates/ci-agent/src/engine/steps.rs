@@ -15,7 +15,7 @@ use crate::process::Recorder;
 pub(crate) fn run_steps(job: &BuildJob<'_>, recorder: &mut Recorder<'_>) -> Result<(), BuildError> {
     let declared = Declared::new(job.context, &job.config.outputs)?;
     for step in &job.config.steps {
-        recorder.run(step, job.directory, job.env, job.remaining(), &[])?;
+        recorder.run(step, job.directory, job.env, job.remaining(), &[job.context_digest])?;
     }
     for output in declared.outputs() {
         if !reached_without_links(job.directory, output) || job.directory.join(output).symlink_metadata().is_err() {
@@ -27,7 +27,8 @@ pub(crate) fn run_steps(job: &BuildJob<'_>, recorder: &mut Recorder<'_>) -> Resu
 
 /// Whether every directory on the way to `path` is one, so that a link cannot lead out of the build directory.
 pub(super) fn reached_without_links(directory: &Path, path: &str) -> bool {
-    path.match_indices('/').all(|(at, _)| directory.join(&path[..at]).symlink_metadata().is_ok_and(|meta| meta.is_dir()))
+    path.match_indices('/')
+        .all(|(at, _)| directory.join(&path[..at]).symlink_metadata().is_ok_and(|meta| meta.is_dir()))
 }
 
 /// A fresh directory with exactly the declared files: context (unchanged) and outputs. What else the steps left stays outside.

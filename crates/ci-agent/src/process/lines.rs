@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn lines_are_whole_however_the_bytes_arrive() {
-        assert_eq!(lines(&[b"to", b"ken=abc\nnext\r", b"50%\r100%\n\nend"]), ["token=abc", "next", "50%", "100%", "end"]);
+        assert_eq!(
+            lines(&[b"to", b"ken=abc\nnext\r", b"50%\r100%\n\nend"]),
+            ["token=abc", "next", "50%", "100%", "end"]
+        );
     }
 
     #[test]

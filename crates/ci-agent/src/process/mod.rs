@@ -126,9 +126,13 @@ pub fn run(
 ) -> Result<Finished, RunError> {
     let Some(name) = spec.argv.first() else { return Err(RunError::Empty { stage: "command".to_owned() }) };
     let program = redact(name);
-    let failed = |doing| { let program = program.clone(); move |cause| RunError::System { program, doing, cause } };
+    let failed = |doing| {
+        let program = program.clone();
+        move |cause| RunError::System { program, doing, cause }
+    };
     let found = find_program(name, spec).ok_or_else(|| RunError::NotFound { program: program.clone() })?;
-    let mut log = Log { file: File::create_new(spec.log).map_err(failed("creating its log"))?, written: 0, error: None };
+    let mut log =
+        Log { file: File::create_new(spec.log).map_err(failed("creating its log"))?, written: 0, error: None };
     let started_at = clock::now()?;
     let start = Instant::now();
     let (mut reader, child) = spawn(spec, &found).map_err(failed("starting it"))?;
@@ -169,9 +173,14 @@ fn find_program(name: &str, spec: &CommandSpec<'_>) -> Option<PathBuf> {
 
 fn spawn(spec: &CommandSpec<'_>, program: &Path) -> std::io::Result<(PipeReader, Child)> {
     let (reader, writer) = std::io::pipe()?;
-    // umask(2) in the child would need unsafe code between fork and exec; a shell that replaces itself does it.
+    // umask(2) and prctl(2) in the child would need unsafe code between fork and exec; programs that replace themselves do it.
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "umask 022; exec \"$@\"", "sh"]).arg(program).args(&spec.argv[1..]);
+    command.args(["-c", "umask 022; exec \"$@\"", "sh"]);
+    if let Some(setpriv) = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists()) {
+        // The command is not in the terminal's process group: nothing else would end it when this program is killed.
+        command.args([setpriv, "--pdeathsig", "KILL", "--"]);
+    }
+    command.arg(program).args(&spec.argv[1..]);
     command.current_dir(spec.directory).env_clear().envs(spec.env.vars());
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
     Ok((reader, command.spawn()?))

@@ -36,7 +36,8 @@ fn golden_repo(reversed: bool) -> Repo {
 }
 
 fn golden_config() -> Build {
-    let mut config = assemble(&["bin", "share"], vec![file("bin/app", "/usr/bin/app"), file("share", "/usr/share/app/")]);
+    let mut config =
+        assemble(&["bin", "share"], vec![file("bin/app", "/usr/bin/app"), file("share", "/usr/share/app/")]);
     config.assemble.env.insert("A".to_owned(), "1".to_owned());
     config.assemble.labels.insert("org.opencontainers.image.title".to_owned(), "app".to_owned());
     config.assemble.user = Some("65532:65532".to_owned());
@@ -48,7 +49,8 @@ fn golden_config() -> Build {
 
 #[test]
 fn golden() {
-    let image = golden_repo(std::env::var_os("GOLDEN_REVERSED").is_some()).build("out", &golden_config()).0.unwrap().image;
+    let image =
+        golden_repo(std::env::var_os("GOLDEN_REVERSED").is_some()).build("out", &golden_config()).0.unwrap().image;
     assert_eq!(image.manifest.digest.to_string(), GOLDEN);
 }
 
@@ -263,7 +265,8 @@ fn one_path_from_two_sources_rejects() {
 /// A base in `<repo>/base`, with a link and a directory of mode 1777 as real bases have them.
 fn with_base() -> (Repo, Digest) {
     let repo = Repo::with(&[("src/a", "1"), ("src/tmp/keep", "1")]);
-    let mut config = assemble(&["src"], vec![file("src/tmp", "/tmp"), file("src/a", "/usr/bin/base"), file("bin", "/bin")]);
+    let mut config =
+        assemble(&["src"], vec![file("src/tmp", "/tmp"), file("src/a", "/usr/bin/base"), file("bin", "/bin")]);
     config.outputs = words(&["bin"]);
     config.steps = vec![words(&["ln", "-s", "usr/bin", "bin"])];
     config.assemble.env.insert("PATH".to_owned(), "/usr/bin".to_owned());

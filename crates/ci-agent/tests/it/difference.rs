@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ci_agent::dual::first_difference;
+use ci_agent::engine::{LayoutReason, verify_layout};
 use ci_types::Digest;
 use ci_types::record::Difference;
 use flate2::{Compression, GzBuilder};
@@ -66,18 +67,22 @@ fn layout(dir: &Path, layers: &[Vec<u8>], level: u32, config: &Value) {
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     };
     let mut document = config.clone();
-    document["rootfs"] = json!({ "type": "layers", "diff_ids": layers.iter().map(|tar| Digest::of(tar)).collect::<Vec<_>>() });
+    if document.get("rootfs").is_none() {
+        document["rootfs"] =
+            json!({ "type": "layers", "diff_ids": layers.iter().map(|tar| Digest::of(tar)).collect::<Vec<_>>() });
+    }
     let config = put(&serde_json::to_vec(&document).unwrap(), "application/vnd.oci.image.config.v1+json");
-    let layers: Vec<Value> = layers
-        .iter()
-        .map(|tar| put(&gzip(tar, 0, "", level), "application/vnd.oci.image.layer.v1.tar+gzip"))
-        .collect();
+    let layers: Vec<Value> =
+        layers.iter().map(|tar| put(&gzip(tar, 0, "", level), "application/vnd.oci.image.layer.v1.tar+gzip")).collect();
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     let manifest = json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers });
     let manifest = put(&serde_json::to_vec(&manifest).unwrap(), media_type);
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(dir.join("index.json"), serde_json::to_vec(&json!({ "schemaVersion": 2, "manifests": [manifest] })).unwrap())
-        .unwrap();
+    fs::write(
+        dir.join("index.json"),
+        serde_json::to_vec(&json!({ "schemaVersion": 2, "manifests": [manifest] })).unwrap(),
+    )
+    .unwrap();
 }
 
 fn config() -> Value {
@@ -89,7 +94,7 @@ fn compare(one: (&[Vec<u8>], u32, &Value), two: (&[Vec<u8>], u32, &Value)) -> Di
     let (a, b) = (temp.path().join("a"), temp.path().join("b"));
     layout(&a, one.0, one.1, one.2);
     layout(&b, two.0, two.1, two.2);
-    ci_agent::engine::verify_layout(&a).unwrap();
+    verify_layout(&a).unwrap();
     first_difference(&a, &b).unwrap()
 }
 
@@ -200,7 +205,8 @@ fn a_byte_of_a_binary_is_named() {
 
 #[test]
 fn a_member_of_a_tar_in_a_gzip_is_named() {
-    let packed = |mtime, content: &str| gzip(&tar_of(&[entry("x", "1"), Entry { mtime, ..entry("y", content) }]), 0, "", 6);
+    let packed =
+        |mtime, content: &str| gzip(&tar_of(&[entry("x", "1"), Entry { mtime, ..entry("y", content) }]), 0, "", 6);
     expect(&in_file(packed(5, "1"), packed(6, "1")), Some("y"), "mtime", "5", "6");
     expect(&in_file(packed(5, "1"), packed(5, "2")), Some("y"), "content", "line 1: 1", "line 1: 2");
 }
@@ -311,4 +317,24 @@ fn a_layer_that_is_no_tar_cannot_be_compared() {
     layout(&dirs[0], &[tar_of(&[entry("a", "1")])], 6, &config());
     layout(&dirs[1], &[vec![b'x'; 700]], 6, &config());
     assert!(first_difference(&dirs[0], &dirs[1]).is_err());
+}
+
+#[test]
+fn layers_that_the_config_does_not_name_reject() {
+    let temp = TempDir::new().unwrap();
+    let tar = tar_of(&[entry("a", "1")]);
+    let verify = |name: &str, diff_ids: Value| {
+        let mut config = config();
+        config["rootfs"] = json!({ "type": "layers", "diff_ids": diff_ids });
+        let dir = temp.path().join(name);
+        layout(&dir, std::slice::from_ref(&tar), 6, &config);
+        verify_layout(&dir).map_err(|error| error.reason)
+    };
+    assert!(verify("good", json!([Digest::of(&tar)])).is_ok());
+    assert!(matches!(verify("other", json!([Digest::of(b"x")])), Err(LayoutReason::WrongDiffId { layer: 1, .. })));
+    for (name, wrong) in
+        [("none", json!([])), ("two", json!([Digest::of(&tar), Digest::of(&tar)])), ("text", json!(["x"]))]
+    {
+        assert!(matches!(verify(name, wrong), Err(LayoutReason::Malformed { .. })), "{name}");
+    }
 }

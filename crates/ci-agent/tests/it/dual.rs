@@ -19,7 +19,8 @@ fn script(script: &str) -> Build {
 }
 
 fn build(config: &Build) -> (Repo, BuildOutcome) {
-    let repo = Repo::with(&[("src/a", "1"), ("src/m.c", "const char where[] = __FILE__; int main(void) { return 0; }")]);
+    let repo =
+        Repo::with(&[("src/a", "1"), ("src/m.c", "const char where[] = __FILE__; int main(void) { return 0; }")]);
     let outcome = repo.build("work", config).0.unwrap();
     (repo, outcome)
 }
@@ -108,4 +109,25 @@ fn the_time_limit_covers_both_builds() {
     let repo = Repo::with(&[("src/a", "1")]);
     let result = repo.build("work", &config).0;
     assert!(matches!(result, Err(DualError::Build(BuildError::OutOfTime | BuildError::Run(_)))), "{result:?}");
+}
+
+#[test]
+fn a_rust_program_with_debug_information_agrees() {
+    if !have("cargo", "install Rust") {
+        return;
+    }
+    let repo = Repo::with(&[
+        ("Cargo.toml", "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n"),
+        ("Cargo.lock", "version = 3\n\n[[package]]\nname = \"p\"\nversion = \"0.1.0\"\n"),
+        (".cargo/config.toml", "[build]\nrustflags = [\"--cfg\", \"from_the_repository\"]\n"),
+        (
+            "src/main.rs",
+            "#[cfg(not(from_the_repository))]\ncompile_error!(\"flags were replaced\");\nfn main() { panic!(\"{}\", file!()) }\n",
+        ),
+    ]);
+    let mut config = assemble(&["Cargo.*", "src", ".cargo"], vec![file("target/debug/p", "/usr/bin/app")]);
+    config.steps = vec![words(&["cargo", "build", "--quiet", "--offline", "--locked"])];
+    config.outputs = words(&["target/debug/p"]);
+    config.determinism = DeterminismMode::Dual;
+    assert_eq!(repo.build("work", &config).0.unwrap().report.first_difference, None);
 }

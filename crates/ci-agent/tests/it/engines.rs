@@ -65,7 +65,10 @@ fn a_planted_difference_in_a_dockerfile_build_is_named() {
     config.outputs = words(&["made"]);
     config.determinism = DeterminismMode::Dual;
     let found = repo.build("work", &config).0.unwrap().report.first_difference.unwrap();
-    assert_eq!((found.part.as_str(), found.path.as_deref(), found.what.as_str()), ("layer 1", Some("opt/made"), "content"));
+    assert_eq!(
+        (found.part.as_str(), found.path.as_deref(), found.what.as_str()),
+        ("layer 1", Some("opt/made"), "content")
+    );
 }
 
 #[test]
@@ -158,4 +161,29 @@ fn a_command_without_the_layout_argument_rejects() {
         let error = error_of(&Repo::with(&[("src/a", "1")]), &config);
         assert!(matches!(error, BuildError::Config { key: "build.command", .. }), "{error}");
     }
+}
+
+#[test]
+fn a_run_instruction_runs_in_the_image_and_its_randomness_is_found() {
+    if !have("buildah", "apt-get install buildah") || !have("gcc", "apt-get install gcc libc6-dev") {
+        return;
+    }
+    let program = "#include <stdio.h>\n#include <unistd.h>\n#include <sys/random.h>\nint main(int c, char **v) { unsigned n = 5;\n\
+                   if (c > 1) getrandom(&n, sizeof n, 0);\nFILE *f = fopen(\"/made\", \"w\");\n\
+                   fprintf(f, \"%u %d\", n, access(\"/usr\", F_OK)); return fclose(f); }\n";
+    let build = |run: &str| {
+        let repo =
+            Repo::with(&[("src/t.c", program), ("Dockerfile", &format!("FROM scratch\nCOPY t /t\nRUN {run}\n"))]);
+        let mut config = with_engine(Engine::Buildah);
+        config.steps = vec![words(&["gcc", "-static", "-o", "t", "src/t.c"])];
+        config.outputs = words(&["t"]);
+        config.determinism = DeterminismMode::Dual;
+        let outcome = repo.build("work", &config).0.unwrap();
+        let made = top_layer(&outcome.image.layout).into_iter().find(|(path, ..)| path == "made").unwrap();
+        (outcome.report.first_difference, String::from_utf8(made.4).unwrap())
+    };
+    let (difference, made) = build("[\"/t\"]");
+    assert_eq!((difference, made.as_str()), (None, "5 -1"));
+    let found = build("[\"/t\", \"random\"]").0.unwrap();
+    assert_eq!((found.path.as_deref(), found.what.as_str()), (Some("made"), "content"));
 }

@@ -18,6 +18,45 @@ struct Ran {
     log: String,
 }
 
+/// The other half of [`a_killed_lane_leaves_no_command_behind`]; without its variable there is nothing to do.
+#[test]
+fn long_command_for_the_test_below() {
+    if let Some(mark) = std::env::var_os("IT_MARK") {
+        let script = format!("echo $$ > {}; exec sleep 60", PathBuf::from(mark).display());
+        run(&script, LONG).result.unwrap();
+    }
+}
+
+#[test]
+fn a_killed_lane_leaves_no_command_behind() {
+    if !super::fixture::have("setpriv", "apt-get install util-linux") {
+        return;
+    }
+    let temp = TempDir::new().unwrap();
+    let mark = temp.path().join("pid");
+    let mut lane = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut lane = lane
+        .args(["--exact", "process::long_command_for_the_test_below"])
+        .env("IT_MARK", &mark)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let wait = |what: &str, done: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !done() {
+            assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let pid = || fs::read_to_string(&mark).unwrap_or_default().trim().to_owned();
+    wait("the command starts", &|| !pid().is_empty());
+    let running = || fs::read_to_string(format!("/proc/{}/cmdline", pid())).is_ok_and(|line| line.contains("sleep"));
+    wait("the command runs", &running);
+    lane.kill().unwrap();
+    lane.wait().unwrap();
+    wait("the command ends with its lane", &|| !running());
+}
+
 fn run(script: &str, timeout: Duration) -> Ran {
     run_argv(&["sh", "-c", script], timeout)
 }

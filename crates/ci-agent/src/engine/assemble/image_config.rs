@@ -17,7 +17,8 @@ pub(super) fn document(
     diff_id: Digest,
     epoch: Timestamp,
 ) -> Result<Vec<u8>, BuildError> {
-    let inherited: Value = base.map(|base| serde_json::from_slice(&base.layout.config)).transpose()?.unwrap_or_default();
+    let inherited: Value =
+        base.map(|base| serde_json::from_slice(&base.layout.config)).transpose()?.unwrap_or_default();
     let mut config = inherited.get("config").and_then(Value::as_object).cloned().unwrap_or_default();
     if !assemble.entrypoint.is_empty() {
         config.insert("Entrypoint".to_owned(), json!(assemble.entrypoint));

@@ -57,8 +57,10 @@ fn append<W: Write>(
     epoch: Timestamp,
 ) -> Result<(), BuildError> {
     match entry {
-        Entry::Directory => put(archive, EntryType::Directory, &format!("{path}/"), 0o755, "", (0, &mut io::empty()), epoch)
-            .map_err(BuildError::file(Path::new(path))),
+        Entry::Directory => {
+            put(archive, EntryType::Directory, &format!("{path}/"), 0o755, "", (0, &mut io::empty()), epoch)
+                .map_err(BuildError::file(Path::new(path)))
+        }
         Entry::Link { target } => put(archive, EntryType::Symlink, path, 0o777, target, (0, &mut io::empty()), epoch)
             .map_err(BuildError::file(Path::new(path))),
         Entry::File { source, mode } => {

@@ -1,5 +1,7 @@
 //! OCI image layouts on disk (OCI image-spec, "Image Layout"): verify, read, write.
 
+mod error;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::BuiltImage;
+pub use error::{LayoutError, LayoutReason};
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -21,97 +24,6 @@ const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 /// Most bytes of one unpacked layer.
 const MAX_LAYER_BYTES: u64 = 64 << 30;
-
-/// Why a layout is not the image it claims to be.
-#[derive(Debug, thiserror::Error)]
-#[error("image layout {}: {reason}", layout.display())]
-pub struct LayoutError {
-    /// Layout directory.
-    pub layout: PathBuf,
-    /// What is wrong.
-    pub reason: LayoutReason,
-}
-
-/// What is wrong with a layout.
-#[derive(Debug, thiserror::Error)]
-pub enum LayoutReason {
-    /// A file of the layout cannot be read.
-    #[error("{file}: {cause}")]
-    Unreadable {
-        /// File.
-        file: String,
-        /// Cause.
-        cause: io::Error,
-    },
-    /// A document is not what the specification says.
-    #[error("{file}: {detail}")]
-    Malformed {
-        /// File.
-        file: String,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The index does not name exactly one image.
-    #[error("index.json names {count} manifests; exactly one image manifest is expected (one platform, no attestations)")]
-    NotOneImage {
-        /// How many.
-        count: usize,
-    },
-    /// A media type that is not OCI's.
-    #[error("{what} has media type `{media_type}`; expected {expected} (for docker's own types: build with an OCI output)")]
-    MediaType {
-        /// What.
-        what: String,
-        /// Media type found.
-        media_type: String,
-        /// Expected.
-        expected: &'static str,
-    },
-    /// A blob does not have the digest it is named by.
-    #[error("blob {expected} has digest {actual}")]
-    WrongDigest {
-        /// Digest that names it.
-        expected: Digest,
-        /// Digest of its bytes.
-        actual: Digest,
-    },
-    /// A blob does not have the size its descriptor says.
-    #[error("blob {digest} has {actual} bytes, its descriptor says {expected}")]
-    WrongSize {
-        /// Digest.
-        digest: Digest,
-        /// Size in the descriptor.
-        expected: u64,
-        /// Size on disk.
-        actual: u64,
-    },
-    /// The config's `rootfs.diff_ids` do not belong to the layers.
-    #[error("layer {layer} unpacks to {actual}, the config's rootfs.diff_ids say {expected}")]
-    WrongDiffId {
-        /// 1-based layer.
-        layer: usize,
-        /// In the config.
-        expected: String,
-        /// Of the unpacked bytes.
-        actual: String,
-    },
-    /// The manifest is not there.
-    #[error("no manifest {digest} in index.json")]
-    NoManifest {
-        /// Digest asked for.
-        digest: Digest,
-    },
-    /// An index has no or several images for the platform.
-    #[error("index {digest} has {count} images for linux/{architecture}; expected one")]
-    Platform {
-        /// Index.
-        digest: Digest,
-        /// Architecture wanted.
-        architecture: String,
-        /// How many it has.
-        count: usize,
-    },
-}
 
 #[derive(Deserialize)]
 struct LayoutMarker {
