@@ -42,8 +42,8 @@ because() {
     printf '%srejected%s as it should be\n' "$red" "$plain"
 }
 
-# candidate NAME: a branch of its own from the accepted commit.
-candidate() { git -C "$repo" switch --quiet --create "$1" main; }
+# Branches are numbered: a name like `secret-in-evidence` would show up in the output and pass for a reason.
+candidate() { git -C "$repo" switch --quiet --create "candidate-$1" main; }
 commit() {
     git -C "$repo" add --all
     git -C "$repo" commit --quiet --message "$1"
@@ -70,7 +70,7 @@ cat "$demo/logs/why.log"
 printf '%saccepted%s\n' "$green" "$plain"
 
 say '2. An undeclared file: the image wants a file that the build context does not declare'
-candidate undeclared-file
+candidate 1
 echo 'not in the contract' >"$repo/motd.txt"
 sed -i 's#^    entrypoint:#      - { from: motd.txt, to: /etc/motd }\n&#' "$repo/.ci-intel/config.yml"
 commit 'Add a message of the day'
@@ -78,22 +78,22 @@ release 1 undeclared-file
 because undeclared-file 'motd\.txt'
 
 say '3. Missing evidence: nothing scans the image'
-candidate missing-evidence
+candidate 2
 sed -i '/^scan:/,/^      format: sarif/d' "$repo/.ci-intel/config.yml"
 commit 'Stop scanning, it is slow'
 release 1 missing-evidence
-because missing-evidence 'scan'
+because missing-evidence 'scan.*(missing|absent|none|no )|(missing|absent|no ).*scan'
 
 say '4. A critical vulnerability: smallvec 1.6.0 has CVE-2021-25900 (RUSTSEC-2021-0003, CVSS 9.8)'
-candidate critical-vulnerability
+candidate 3
 sed -i 's/^smallvec = .*/smallvec = "=1.6.0"/' "$repo/Cargo.toml"
 (cd "$repo" && cargo update --quiet --package smallvec --precise 1.6.0)
 commit 'Pin smallvec'
 release 1 critical-vulnerability
-because critical-vulnerability 'RUSTSEC-2021-0003|critical'
+because critical-vulnerability 'RUSTSEC-2021-0003|[1-9][0-9]* critical'
 
 say '5. A secret in the evidence: a test prints a token'
-candidate secret-in-evidence
+candidate 4
 # Put together here, so that no file of the project holds one.
 token="ghp_$(printf 'a1B2c3D4e5F6g7H8i9%.0s' 1 2)"
 cat >>"$repo/tests/service.rs" <<TEST
@@ -105,9 +105,18 @@ fn login_works() {
 TEST
 commit 'Debug the login'
 release 1 secret-in-evidence
-because secret-in-evidence 'secret|github'
-if grep -rqF "$token" "$demo/logs" || bundles | while read -r file; do zstd -dcq "$file" 2>/dev/null || true; done | grep -qaF "$token"; then
-    die 'the token reached a log or a bundle'
+because secret-in-evidence 'github-(pat|token)|github.*token|secret.*found'
+if grep -rqF "$token" "$demo/logs"; then die 'the token reached the screen or a log'; fi
+if command -v zstd >/dev/null; then
+    while read -r file; do
+        # The trailer is a frame that zstd skips.
+        zstd -dqc "$file" >"$demo/unpacked.tar" || die "zstd cannot read $file"
+        if grep -qaF "$token" "$demo/unpacked.tar"; then die "the token reached $file"; fi
+    done < <(bundles)
+    rm -f "$demo/unpacked.tar"
+    echo '    and the token is in no log and no bundle'
+else
+    echo '    and the token is in no log (install zstd to have the bundles searched too)'
 fi
 
 say '6. A tampered bundle: one byte of the accepted one is changed'
@@ -118,7 +127,7 @@ byte=$(od -An -tu1 -j $((size / 2)) -N1 "$tampered")
 printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$tampered" bs=1 seek=$((size / 2)) conv=notrunc status=none
 cmp -s "$bundle" "$tampered" && die 'the bundle was not changed'
 expect 1 tampered "$ci_intel" verify "$tampered" --key "$public"
-because tampered '.'
+because tampered 'digest|trailer|checksum|corrupt|integrity|malformed'
 # The untouched one still holds: it is the byte that was rejected.
 expect 0 verify-again "$ci_intel" verify "$bundle" --key "$public"
 

@@ -22,7 +22,7 @@ if [[ -z $absent ]]; then
 fi
 command="apt-get install --yes --no-install-recommends ${absent% }"
 container=false
-if [[ -e /.dockerenv || -e /run/.containerenv || -n ${container_name:-} ]]; then container=true; fi
+if [[ -e /.dockerenv || -e /run/.containerenv ]]; then container=true; fi
 if [[ $(id -u) == 0 && ( ${CI:-} == true || $container == true ) ]] && command -v apt-get >/dev/null; then
     echo "parts: $command"
     export DEBIAN_FRONTEND=noninteractive
