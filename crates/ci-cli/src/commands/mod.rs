@@ -1,9 +1,9 @@
 //! The commands, one file each.
 
-mod config;
+pub(crate) mod config;
 mod doctor;
-mod evidence;
-mod history;
+pub(crate) mod evidence;
+pub(crate) mod history;
 mod init;
 pub(crate) mod key;
 mod release;

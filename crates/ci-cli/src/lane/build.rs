@@ -45,8 +45,9 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     }
     std::fs::create_dir_all(&work).map_err(|error| Failure::file("create", &work, error))?;
 
+    let scanner = &setup.scanner;
     let scan = |path: &str, content: &[u8]| -> Vec<SecretHit> {
-        let hits = setup.scanner.scan(content);
+        let hits = scanner.scan(content);
         hits.iter()
             .map(|hit| SecretHit { rule: hit.rule_id.to_owned(), path: path.to_owned(), line: hit.line })
             .collect()

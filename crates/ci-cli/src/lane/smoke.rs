@@ -20,9 +20,7 @@ pub(crate) fn run(setup: &Setup, run: &Run, built: &Built, progress: &mut Progre
     let image = ci_agent::rootfs::ImageOnDisk { layout: built.layout.clone(), manifest: built.manifest.clone() };
     let work = run.folder.work("smoke");
     super::build::fresh(&work)?;
-    let mut redactor = setup.scanner.redactor();
-    let mut redact = |line: &str| redactor.line(line);
-    let report = ci_agent::smoke::smoke(&image, &setup.effective.config.smoke, &work, &mut redact)
+    let report = ci_agent::smoke::smoke(&image, &setup.effective.config.smoke, &setup.scanner, &work)
         .map_err(Failure::rejected)?;
     run.folder.finish_stage("smoke", &report)?;
     let passed = report.probes.iter().filter(|probe| probe.passed).count();
