@@ -13,3 +13,5 @@ mod git;
 pub mod process;
 pub mod rootfs;
 pub mod source;
+pub mod smoke;
+pub mod sweep;
