@@ -6,6 +6,7 @@ pub mod config;
 pub mod digest;
 pub mod environment;
 pub mod finding;
+pub mod pipeline_run;
 pub mod record;
 pub mod strict_json;
 pub mod time;

@@ -1,9 +1,14 @@
-//! JSON without second meanings: a key that stands twice in one object is refused at any depth.
+//! JSON without second meanings: a key that stands twice in one object is refused at any depth, and so is an array where an
+//! object is meant.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+mod objects;
+
+use objects::Objects;
 
 /// Why bytes were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +24,7 @@ pub enum JsonError {
     NotCanonical,
 }
 
-/// Reads JSON into `T`, refusing repeated keys anywhere, also inside maps and ignored values.
+/// Reads JSON into `T`, refusing repeated keys anywhere, also inside maps and ignored values, and arrays in place of structs.
 ///
 /// # Errors
 /// See [`JsonError`].
@@ -32,7 +37,7 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     }
     walked
         .and_then(|()| deserializer.end())
-        .and_then(|()| serde_json::from_slice(bytes))
+        .and_then(|()| T::deserialize(Objects(&mut serde_json::Deserializer::from_slice(bytes))))
         .map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
@@ -108,6 +113,49 @@ mod tests {
         for text in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"b":2,"a":3}}]"#] {
             assert_eq!(from_slice::<serde_json::Value>(text.as_bytes()), Err(JsonError::RepeatedKey("a".to_owned())));
         }
+    }
+
+    #[test]
+    fn an_array_is_no_record() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Inner {
+            #[serde(default)]
+            a: Option<u8>,
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Choice {
+            Unit,
+            Fields { a: u8 },
+            Pair(u8, u8),
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Outer {
+            inner: Inner,
+            list: Vec<Inner>,
+            choice: Option<Choice>,
+        }
+        let read = |text: &str| from_slice::<Outer>(text.as_bytes());
+        // serde alone takes all of these.
+        for text in [
+            r#"[{},[],null]"#,
+            r#"{"inner":[],"list":[],"choice":null}"#,
+            r#"{"inner":{},"list":[[1]],"choice":null}"#,
+            r#"{"inner":{},"list":[],"choice":{"fields":[1]}}"#,
+        ] {
+            assert!(serde_json::from_str::<Outer>(text).is_ok(), "{text}");
+            assert!(matches!(read(text), Err(JsonError::Malformed(_))), "{text}");
+        }
+        for (text, choice) in [
+            (r#"{"inner":{"a":1},"list":[{"a":2}],"choice":"unit"}"#, Choice::Unit),
+            (r#"{"inner":{"a":1},"list":[{"a":2}],"choice":{"fields":{"a":3}}}"#, Choice::Fields { a: 3 }),
+            (r#"{"inner":{"a":1},"list":[{"a":2}],"choice":{"pair":[3,4]}}"#, Choice::Pair(3, 4)),
+        ] {
+            let list = vec![Inner { a: Some(2) }];
+            assert_eq!(read(text), Ok(Outer { inner: Inner { a: Some(1) }, list, choice: Some(choice) }));
+        }
+        let error = read("{\"inner\":\n []}").map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.contains("line 2")), "places are kept");
     }
 
     #[test]

@@ -192,7 +192,7 @@ fn database(db: Database) -> Result<Option<Timestamp>, ScanError> {
     };
     // An empty object is how Go writes "no error" of some error types.
     let said = error
-        .filter(|error| !matches!(error, Value::Null) && *error != Value::from("") && *error != serde_json::json!({}));
+        .filter(|error| !matches!(error, Value::Null) && error.as_str() != Some("") && *error != serde_json::json!({}));
     if said.is_some() || valid == Some(false) {
         return Err(ScanError::ToolFailed {
             format: FORMAT,

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 //! Own documents in each tool's shape, real Grype reports where the corpus is at hand, then what must be refused.
 
 use super::*;
