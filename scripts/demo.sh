@@ -77,12 +77,12 @@ commit 'Add a message of the day'
 release 1 undeclared-file
 because undeclared-file 'motd\.txt'
 
-say '3. Missing evidence: nothing scans the image'
+say '3. Missing evidence: the scanner says nothing, and exits 0'
 candidate 2
-sed -i '/^scan:/,/^      format: sarif/d' "$repo/.ci-intel/config.yml"
+sed -i '/^    - run:$/,/^      format: sarif/c\    - { run: ["true", "{sbom}", "{output}"], format: sarif }' "$repo/.ci-intel/config.yml"
 commit 'Stop scanning, it is slow'
 release 1 missing-evidence
-because missing-evidence 'scan.*(missing|absent|none|no )|(missing|absent|no ).*scan'
+because missing-evidence 'scan-results-missing'
 
 say '4. A critical vulnerability: smallvec 1.6.0 has CVE-2021-25900 (RUSTSEC-2021-0003, CVSS 9.8)'
 candidate 3

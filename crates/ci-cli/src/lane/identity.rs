@@ -112,9 +112,21 @@ fn check(setup: &Setup, claims: &GithubClaims) -> Result<(), Failure> {
 
 /// `user@host`: a name without authority.
 fn developer() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| account());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "unknown".to_owned());
     format!("{user}@{}", host.trim())
+}
+
+/// The name of this process's user, else its number.
+fn account() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut names = accounts.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    names.next().unwrap_or(uid)
 }
 
 /// Who the environment says we are, for the record of a failed attempt; nothing is proven here.
