@@ -95,7 +95,7 @@ pub fn smoke(image: &ImageOnDisk, config: &Smoke, scanner: &Scanner, work: &Path
     let image = Image::open(image, Limits::default())?;
     let starts_entrypoint = config.exits || !config.http.is_empty();
 
-    let dir = directory(&image, work)?;
+    let dir = directory(&image, config, work)?;
     let root = dir.path().join("root");
     image.unpack(&root, sandbox::is_root())?;
     let (uid, gid) = plan::user(&image, &root)?;
@@ -189,11 +189,11 @@ fn check(config: &Smoke) -> Result<(), SmokeError> {
 }
 
 /// A directory for the root, reachable by the image's user where the program will run as that user.
-fn directory(image: &Image, work: &Path) -> Result<tempfile::TempDir, SmokeError> {
+fn directory(image: &Image, config: &Smoke, work: &Path) -> Result<tempfile::TempDir, SmokeError> {
     let shared =
         sandbox::is_root() && !matches!(image.config.config.user.as_str(), "" | "0" | "root" | "0:0" | "root:root");
     // Without a sandbox the program runs as nobody.
-    let shared = shared || (sandbox::is_root() && sandbox::is_reachable_by_all(work));
+    let shared = shared || (sandbox::is_root() && config.isolation.first() == Some(&Isolation::Process));
     let parent = if shared && !sandbox::is_reachable_by_all(work) { std::env::temp_dir() } else { work.to_owned() };
     let io = |source| SmokeError::Io { path: parent.clone(), source };
     let dir = tempfile::Builder::new().prefix("ci-intel-smoke-").tempdir_in(&parent).map_err(io)?;
