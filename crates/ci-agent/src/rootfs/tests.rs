@@ -349,3 +349,51 @@ fn resolving_follows_links_like_a_process_in_the_root() {
         assert!(tree.resolve(path).is_none(), "{path}");
     }
 }
+
+#[test]
+fn archives_of_gnu_tar_unpack_alike() {
+    use std::os::unix::fs::symlink;
+    let source = tempfile::tempdir().unwrap();
+    let at = |path: &str| source.path().join(path);
+    let long = format!("{}/{}", "d".repeat(120), "f".repeat(200));
+    std::fs::create_dir_all(at(&long).parent().unwrap()).unwrap();
+    std::fs::write(at(&long), "long").unwrap();
+    std::fs::write(at("caf\u{e9} \u{fc}ber"), "named").unwrap();
+    symlink("x".repeat(150), at("long-link")).unwrap();
+    std::fs::hard_link(at(&long), at("hard")).unwrap();
+    let sparse = std::fs::File::create(at("sparse")).unwrap();
+    sparse.set_len(1 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", (1 << 20) - 3).unwrap();
+    for (format, with_sparse) in [("gnu", true), ("pax", true), ("pax", false), ("posix", false)] {
+        let excluded = if with_sparse { "--exclude=no-such-name" } else { "--exclude=sparse" };
+        let archive = source.path().with_extension("tar");
+        let output = std::process::Command::new("tar")
+            .args(["--sparse", "--sparse-version=1.0", "--sort=name", excluded, &format!("--format={format}"), "-cf"])
+            .args([archive.as_path(), Path::new("-C"), source.path(), Path::new(".")])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let dir = tempfile::tempdir().unwrap();
+        let image = image_of(dir.path(), &[std::fs::read(&archive).unwrap()], Pack::Zstd, serde_json::Value::Null);
+        std::fs::remove_file(&archive).unwrap();
+        let opened = Image::open(&image, Limits::default());
+        if format != "gnu" && with_sparse {
+            // Read as something else than a runtime would read it, so not read at all.
+            assert!(
+                matches!(&opened, Err(RootfsError::Hostile { reason, .. }) if reason.contains("sparse")),
+                "{opened:?}"
+            );
+            continue;
+        }
+        let found = contents(&opened.unwrap());
+        assert_eq!(found[&long], "long", "{format}");
+        assert_eq!(found["hard"], "long");
+        assert_eq!(found["caf\u{e9} \u{fc}ber"], "named");
+        assert_eq!(found["long-link"], format!("-> {}", "x".repeat(150)));
+        if !with_sparse {
+            continue;
+        }
+        let content = found.get("sparse").map(|text| (text.len(), text.ends_with("\0end")));
+        assert_eq!(content, Some((1 << 20, true)), "{format}: {:?}", found.keys());
+    }
+}

@@ -99,7 +99,8 @@ impl Tree {
             layer.read(index, layout, limits.bytes, |content| {
                 let mut archive = tar::Archive::new(content);
                 for (ordinal, entry) in archive.entries().map_err(|e| broken(index, &e))?.enumerate() {
-                    let entry = entry.map_err(|error| broken(index, &error))?;
+                    let mut entry = entry.map_err(|error| broken(index, &error))?;
+                    refuse_pax_sparse(index, &mut entry)?;
                     entries += 1;
                     bytes = bytes.saturating_add(entry.size());
                     if entries > limits.entries {
@@ -275,6 +276,18 @@ impl Tree {
         // `0` is the byte after `/`.
         self.entries.range(join(path, b"")..[path, b"0"].concat()).map(|(below, _)| below.clone()).collect()
     }
+}
+
+/// Sparse files in PAX form carry their name and map where our reader does not look, so it would see another file than a
+/// container runtime does. No image builder writes them.
+fn refuse_pax_sparse<R: Read>(layer: usize, entry: &mut tar::Entry<'_, R>) -> Result<(), RootfsError> {
+    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    for extension in entry.pax_extensions().map_err(|error| broken(layer, &error))?.into_iter().flatten() {
+        if extension.map_err(|error| broken(layer, &error))?.key_bytes().starts_with(b"GNU.sparse.") {
+            return Err(RootfsError::Hostile { layer, path, reason: "a sparse file in PAX form" });
+        }
+    }
+    Ok(())
 }
 
 fn broken(layer: usize, error: &std::io::Error) -> RootfsError {

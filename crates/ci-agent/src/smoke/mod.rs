@@ -95,7 +95,7 @@ pub fn smoke(image: &ImageOnDisk, config: &Smoke, scanner: &Scanner, work: &Path
     let image = Image::open(image, Limits::default())?;
     let starts_entrypoint = config.exits || !config.http.is_empty();
 
-    let dir = directory(&image, work)?;
+    let dir = directory(&image, config, work)?;
     let root = dir.path().join("root");
     image.unpack(&root, sandbox::is_root())?;
     let (uid, gid) = plan::user(&image, &root)?;
@@ -189,11 +189,11 @@ fn check(config: &Smoke) -> Result<(), SmokeError> {
 }
 
 /// A directory for the root, reachable by the image's user where the program will run as that user.
-fn directory(image: &Image, work: &Path) -> Result<tempfile::TempDir, SmokeError> {
+fn directory(image: &Image, config: &Smoke, work: &Path) -> Result<tempfile::TempDir, SmokeError> {
     let shared =
         sandbox::is_root() && !matches!(image.config.config.user.as_str(), "" | "0" | "root" | "0:0" | "root:root");
     // Without a sandbox the program runs as nobody.
-    let shared = shared || (sandbox::is_root() && sandbox::is_reachable_by_all(work));
+    let shared = shared || (sandbox::is_root() && config.isolation.first() == Some(&Isolation::Process));
     let parent = if shared && !sandbox::is_reachable_by_all(work) { std::env::temp_dir() } else { work.to_owned() };
     let io = |source| SmokeError::Io { path: parent.clone(), source };
     let dir = tempfile::Builder::new().prefix("ci-intel-smoke-").tempdir_in(&parent).map_err(io)?;
@@ -296,15 +296,15 @@ impl Run<'_> {
     fn exec(&self, command: &[String], loader: &Loader<'_>) -> Probe {
         let started = Instant::now();
         let command: Vec<String> = command.iter().map(|part| plan::with_port(part, self.plan.port)).collect();
-        let outcome = self.start(&command, loader, "exec", |running| self.exit(running));
-        probe(ProbeKind::Exec, command.join(" "), outcome, started)
+        let (outcome, last) = self.start(&command, loader, "exec", |running| self.exit(running));
+        with_output(probe(ProbeKind::Exec, command.join(" "), outcome, started), last.as_deref())
     }
 
     /// The image's own program with its HTTP probes, and its exit where it is a job.
     fn entrypoint(&self, argv: &[String], config: &Smoke, loader: &Loader<'_>, facts: &mut Facts) -> Vec<Probe> {
         let started = Instant::now();
         let mut probes = Vec::new();
-        let outcome = self.start(argv, loader, "main", |running| {
+        let (outcome, last) = self.start(argv, loader, "main", |running| {
             for wanted in &config.http {
                 let started = Instant::now();
                 let outcome = self.http(running, wanted);
@@ -328,20 +328,23 @@ impl Run<'_> {
             let kind = if config.exits { ProbeKind::Exit } else { ProbeKind::Http };
             probes.push(probe(kind, argv.join(" "), Err(reason), started));
         }
-        probes
+        probes.into_iter().map(|probe| with_output(probe, last.as_deref())).collect()
     }
 
-    /// Starts a program, lets `ask` work on it, and ends whatever is left of it.
+    /// Starts a program, lets `ask` work on it, and ends whatever is left of it. Also gives the last line it wrote.
     fn start(
         &self,
         argv: &[String],
         loader: &Loader<'_>,
         name: &str,
         ask: impl FnOnce(&mut Running<'_>) -> Result<String, String>,
-    ) -> Result<String, String> {
-        let (first, rest) = argv.split_first().ok_or("there is nothing to start")?;
-        let program = loader.program(first, &self.plan.cwd);
-        let program = program.ok_or_else(|| format!("`{first}` is not in the image, or not executable"))?;
+    ) -> (Result<String, String>, Option<String>) {
+        let Some((first, rest)) = argv.split_first() else {
+            return (Err("there is nothing to start".to_owned()), None);
+        };
+        let Some(program) = loader.program(first, &self.plan.cwd) else {
+            return (Err(format!("`{first}` is not in the image, or not executable")), None);
+        };
         let argv: Vec<String> = std::iter::once(program).chain(rest.iter().cloned()).collect();
         let name = format!("{}-{name}", self.plan.marker.1);
         let tail = Tail::default();
@@ -361,10 +364,7 @@ impl Run<'_> {
         let lines = tail.lines();
         let last = lines.iter().rfind(|line| !line.trim().is_empty()).cloned();
         self.tail.extend(lines);
-        outcome.map_err(|reason| match last {
-            Some(last) if !reason.contains(&last) => format!("{reason}; last output: {last}"),
-            _ => reason,
-        })
+        (outcome, last)
     }
 
     fn exit(&self, running: &mut Running<'_>) -> Result<String, String> {
@@ -417,6 +417,14 @@ fn probe(kind: ProbeKind, target: String, outcome: Result<String, String>, start
     let passed = outcome.is_ok();
     let detail = outcome.unwrap_or_else(|reason| reason);
     Probe { kind, target, passed, detail, duration_ms: millis(started) }
+}
+
+/// What a program wrote last often says why it failed.
+fn with_output(mut probe: Probe, last: Option<&str>) -> Probe {
+    if let Some(last) = last.filter(|_| !probe.passed) {
+        probe.detail = format!("{}; last output: {last}", probe.detail);
+    }
+    probe
 }
 
 #[cfg(test)]

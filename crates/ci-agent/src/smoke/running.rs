@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use ci_types::record::Isolation;
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::http::{self, Answer};
 use super::procfs::{self, Process};
-use super::sandbox::{Network, Plan, Sandbox, foreign_network};
+use super::sandbox::{FIRST_FREE_PORT, Network, Plan, Sandbox, foreign_network};
 
 pub(super) struct Running<'a> {
     plan: &'a Plan,
@@ -28,8 +30,45 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     pub(super) fn start(plan: &'a Plan, sandbox: &'a Sandbox, argv: &[String], name: String) -> io::Result<Self> {
-        let child = sandbox.command(plan, argv, &name).spawn()?;
-        Ok(Self { plan, sandbox, name, child, network: None, published: None, seen: BTreeSet::new(), ended: false })
+        let opens_ports = sandbox.isolation == Isolation::Bubblewrap
+            && sandbox.network == Network::Own
+            && plan.port < FIRST_FREE_PORT;
+        let hold = if opens_ports { Some(pipe_with(PipeFlags::CLOEXEC)?) } else { None };
+        if let Some((wait, _)) = &hold {
+            // Inherited by bubblewrap, which closes it before the program starts.
+            fcntl_setfd(wait, FdFlags::empty())?;
+        }
+        let wait = hold.as_ref().map(|(wait, _)| wait.as_raw_fd());
+        let child = sandbox.command(plan, argv, &name, wait).spawn()?;
+        let mut running =
+            Self { plan, sandbox, name, child, network: None, published: None, seen: BTreeSet::new(), ended: false };
+        if let Some((_, go)) = hold {
+            running.open_low_ports()?;
+            rustix::io::write(&go, b"1")?;
+        }
+        Ok(running)
+    }
+
+    /// Lets any user bind any port of the program's own network, as container engines do.
+    fn open_low_ports(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.network.is_none() && self.ended().is_none() && Instant::now() < deadline {
+            self.network = self.first_process().and_then(foreign_network);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.in_its_network(|| std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"))
+    }
+
+    /// Runs `work` on a thread that has entered the program's network; only that thread changes, and it ends with the work.
+    fn in_its_network<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let network = self.network.as_ref().ok_or_else(|| not_yet("its network is not there yet"))?;
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
+                work()
+            });
+            worker.join().unwrap_or_else(|_| Err(not_yet("the request failed")))
+        })
     }
 
     /// The exit status, once the program has ended.
@@ -69,22 +108,13 @@ impl<'a> Running<'a> {
 
     /// One request to the service; an answer of anyone else is an error.
     pub(super) fn get(&mut self, path: &str, timeout: Duration) -> io::Result<Answer> {
-        let not_yet = |text: &str| io::Error::new(io::ErrorKind::NotConnected, text.to_owned());
         match self.sandbox.network {
             Network::Own => {
                 if self.network.is_none() {
                     self.network = self.first_process().and_then(foreign_network);
                 }
-                let network = self.network.as_ref().ok_or_else(|| not_yet("its network is not there yet"))?;
                 let port = self.plan.port;
-                std::thread::scope(|scope| {
-                    // Only this thread changes its network, and ends with the request.
-                    let asked = scope.spawn(|| {
-                        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-                        http::get(port, path, timeout)
-                    });
-                    asked.join().unwrap_or_else(|_| Err(not_yet("the request failed")))
-                })
+                self.in_its_network(|| http::get(port, path, timeout))
             }
             Network::Shared => {
                 let answer = http::get(self.plan.port, path, timeout)?;
@@ -153,6 +183,10 @@ impl<'a> Running<'a> {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn not_yet(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, text.to_owned())
 }
 
 impl Drop for Running<'_> {

@@ -47,6 +47,8 @@ pub(super) struct Sandbox {
     extra: Vec<&'static str>,
 }
 
+/// Ports below this one need a privilege unless the network namespace says otherwise.
+pub(super) const FIRST_FREE_PORT: u16 = 1024;
 /// Longest wait for a tool to say whether it works.
 const TRIAL: Duration = Duration::from_secs(20);
 
@@ -99,10 +101,15 @@ impl Sandbox {
     }
 
     /// The command that runs `argv` (its program as an absolute path of the image) in the sandbox.
-    pub(super) fn command(&self, plan: &Plan, argv: &[String], name: &str) -> Command {
+    ///
+    /// `hold`: bubblewrap waits for a byte from this descriptor before it starts the program.
+    pub(super) fn command(&self, plan: &Plan, argv: &[String], name: &str, hold: Option<i32>) -> Command {
         let mut command = match self.isolation {
             Isolation::Bubblewrap => {
                 let mut command = self.bubblewrap(plan, &plan.root, &plan.writable);
+                if let Some(hold) = hold {
+                    command.args(["--block-fd", &hold.to_string()]);
+                }
                 command.args(["--chdir", &plan.cwd, "--clearenv"]);
                 for (key, value) in plan.env.iter().chain([(&plan.marker.0, &plan.marker.1)]) {
                     command.args(["--setenv", key, value]);
@@ -153,9 +160,6 @@ impl Sandbox {
         command.args(["--die-with-parent", "--new-session", "--hostname", "smoke", "--cap-drop", "ALL"]);
         if self.network == Network::Own {
             command.arg("--unshare-net");
-            if plan.port < 1024 {
-                command.args(["--cap-add", "CAP_NET_BIND_SERVICE"]);
-            }
         }
         command.args(["--uid", &plan.uid.to_string(), "--gid", &plan.gid.to_string()]);
         command.arg("--ro-bind").arg(root).arg("/");
@@ -184,8 +188,9 @@ impl Sandbox {
             "--security-opt=no-new-privileges",
         ]);
         command.arg("--user").arg(format!("{}:{}", plan.uid, plan.gid)).args(&self.extra);
-        if plan.port < 1024 {
-            command.arg("--cap-add=NET_BIND_SERVICE");
+        if plan.port < FIRST_FREE_PORT {
+            // As Docker does by itself: any user of the container may bind any port of the container.
+            command.arg("--sysctl=net.ipv4.ip_unprivileged_port_start=0");
         }
         match self.network {
             Network::Published => command.arg("--publish").arg(format!("127.0.0.1::{}", plan.port)),

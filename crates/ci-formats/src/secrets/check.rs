@@ -92,7 +92,7 @@ fn github_checksum_holds(token: &[u8]) -> bool {
 fn is_credential_jwt(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
     let json = |part: Option<&[u8]>| serde_json::from_slice::<serde_json::Value>(&decode_base64(part?)?).ok();
-    if !json(parts.next()).is_some_and(|header| header.get("alg").is_some()) {
+    if json(parts.next()).is_none_or(|header| header.get("alg").is_none()) {
         return false;
     }
     // A payload that cannot be read (encrypted, cut off) keeps the token a credential.
@@ -193,6 +193,11 @@ fn is_assigned_secret(found: &Candidate<'_>) -> bool {
         "span", "stream", "kind", "rotat", "less", "env", "label", "arn", "status", "param",
     ];
     let Some(name) = found.name.clone() else { return false };
+    let before_name = &found.hay[name.start.saturating_sub(12)..name.start];
+    let before_name = before_name.to_ascii_lowercase();
+    if ["hashed_", "hash_", "public_"].iter().any(|word| before_name.ends_with(word.as_bytes())) {
+        return false;
+    }
     let name_text = String::from_utf8_lossy(&found.hay[name]).to_ascii_lowercase();
     let keyword_end = ["password", "passwd", "passphrase", "pwd", "secret", "token", "key", "credential"]
         .iter()
@@ -225,13 +230,32 @@ fn is_assigned_secret(found: &Candidate<'_>) -> bool {
     let whole_line = matches!(after, b'\n' | b'\r' | b'\\') || found.secret.end == found.hay.len();
     let spaced = found.hay[found.whole.start..found.secret.start].contains(&b' ');
     let mixed = digits > 0 && (upper > 0 || lower > 0);
-    if value.len() >= 20 && upper > 2 && lower > 2 && bits >= 4.0 && !looks_like_code(value) {
+    if !quoted && (after == b':' || letters <= 3 && value[0].is_ascii_digit()) {
+        // A path in code, a number with its type.
+        return false;
+    }
+    if lower == 0 && value.contains(&b'_') && digits * 4 < value.len() {
+        // The name of a constant.
+        return false;
+    }
+    if value.len() >= 20 && upper > 2 && lower > 2 && bits >= 4.0 && changes(value) * 3 > value.len() {
         true
     } else if quoted || (whole_line && !spaced) {
         mixed && (bits >= 3.0 || value.len() < 12)
     } else {
-        value.len() >= 10 && digits >= 2 && bits >= 3.0 && !looks_like_code(value)
+        value.len() >= 10 && digits >= 2 && bits >= 3.0 && changes(value) * 4 > value.len() && !looks_like_code(value)
     }
+}
+
+/// How often the kind of character changes: in random text at most places, in words and CamelCase at few.
+fn changes(value: &[u8]) -> usize {
+    let kind = |byte: u8| match byte {
+        b'0'..=b'9' => 0,
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        _ => 3,
+    };
+    value.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count()
 }
 
 fn looks_like_code(value: &[u8]) -> bool {

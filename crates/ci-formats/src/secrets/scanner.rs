@@ -220,7 +220,7 @@ impl Scanner {
     }
 
     fn finish<'s>(&'s self, hay: &[u8], mut found: Vec<Found>) -> Vec<Hit<'s>> {
-        found.sort_by(|a, b| (a.range.start, a.precedence).cmp(&(b.range.start, b.precedence)));
+        found.sort_by_key(|found| (found.range.start, found.precedence));
         let mut merged: Vec<Found> = Vec::new();
         for next in found {
             match merged.last_mut() {

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 use std::collections::BTreeSet;
 
@@ -370,4 +370,32 @@ fn speed() {
     let start = Instant::now();
     assert!(scanner.scan(hostile.as_bytes()).is_empty());
     eprintln!("keywords only: {:.0} MiB/s", hostile.len() as f64 / 1048576.0 / start.elapsed().as_secs_f64());
+}
+
+/// Prints what the rules find below `CI_INTEL_SCAN`, rule and place only, to judge false positives on real files.
+#[test]
+#[ignore = "a measurement, not a fact"]
+fn real_files() {
+    let Ok(root) = std::env::var("CI_INTEL_SCAN") else {
+        eprintln!("skipped: CI_INTEL_SCAN is not set");
+        return;
+    };
+    let scanner = Scanner::builtin();
+    let (mut queue, mut files, mut bytes, mut hits) = (vec![std::path::PathBuf::from(root)], 0, 0, 0);
+    while let Some(path) = queue.pop() {
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            queue.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+        } else if let Ok(content) = std::fs::read(&path) {
+            files += 1;
+            bytes += content.len();
+            for hit in scanner.scan(&content) {
+                hits += 1;
+                eprintln!("{}:{} {} {}", path.display(), hit.line, hit.rule_id, hit.end - hit.start);
+            }
+        }
+    }
+    eprintln!("{hits} hits in {files} files, {} MiB", bytes >> 20);
 }

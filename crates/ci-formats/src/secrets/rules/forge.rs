@@ -84,8 +84,8 @@ pub(super) const RULES: &[Rule] = &[
         "<sgp_{h40}>",
     ),
     Rule::token(
-        "codecov-or-gitea-header",
-        "Gitea or Codecov token in an HTTP header",
+        "authorization-token-header",
+        "Gitea, GitHub or Codecov token in an HTTP header",
         &["authorization: token "],
         r"(?i)authorization: token ([a-z0-9-]{36,64})",
         "Authorization: token <{h40}>",
