@@ -6,7 +6,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:?usage: self-release.sh FOLDER}
 # What the caller's jobs build with must not decide what the release builds.
 unset CARGO_TARGET_DIR RUSTFLAGS CARGO_INCREMENTAL
-mkdir -p "$out"
+mkdir -p "$out/keys"
+key=$out/keys/self.key
 
 # A clone: the release is about the commit, and a half-edited tree of whoever runs this is no part of it.
 work=$out/self
@@ -18,7 +19,7 @@ if [[ -n $(git -C "$root" status --porcelain) ]]; then
 fi
 
 code=0
-"$ci_intel" release --repo "$work" --env local --key "$out/keys/self.pem" | tee "$out/self-release.log" || code=$?
+"$ci_intel" release --repo "$work" --env local --key "$key" | tee "$out/self-release.log" || code=$?
 if [[ $code != 0 ]]; then
     echo "self-release: rejected (exit code $code)" >&2
     exit "$code"
@@ -26,7 +27,6 @@ fi
 bundle=$(find "$work/.ci-intel/state/releases" -name 'evidence-*.tar.zst' -type f)
 [[ -f $bundle ]] || { echo "self-release: expected one bundle, found: $bundle" >&2; exit 1; }
 cp "$bundle" "$out/"
-"$ci_intel" key public --key "$out/keys/self.pem" >"$out/self.pub"
 kept=$out/$(basename "$bundle")
-"$ci_intel" verify "$kept" --key "$out/self.pub"
-echo "self-release: $kept (key: $out/self.pub)"
+"$ci_intel" verify "$kept" --key "$key.pub"
+echo "self-release: $kept (key: $key.pub)"

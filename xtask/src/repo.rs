@@ -74,6 +74,29 @@ impl Repo {
     }
 }
 
+impl Repo {
+    /// Whether a Rust file is for tests only: an integration test, or a module that its parent declares under `#[cfg(test)]`.
+    pub fn is_test(&self, path: &str) -> bool {
+        let Some((folder, file)) = path.rsplit_once('/') else { return false };
+        let stem = file.trim_end_matches(".rs");
+        let (owner, name) =
+            if stem == "mod" { folder.rsplit_once('/').unwrap_or((folder, "")) } else { (folder, stem) };
+        let parents =
+            [format!("{owner}/mod.rs"), format!("{owner}/lib.rs"), format!("{owner}/main.rs"), format!("{owner}.rs")];
+        let declared = |text: &str| {
+            let mut armed = false;
+            text.lines().map(str::trim).any(|line| {
+                let declares = armed
+                    && line.trim_start_matches("pub(crate) ").trim_start_matches("pub ") == format!("mod {name};");
+                armed = line == "#[cfg(test)]" || (armed && line.starts_with("#["));
+                declares
+            })
+        };
+        let integration = path.split_once("/tests/").is_some_and(|(owner, _)| self.has(&format!("{owner}/Cargo.toml")));
+        integration || parents.iter().filter_map(|parent| self.text(parent)).any(declared)
+    }
+}
+
 /// The rows of the first Markdown table whose header starts with `first_column`; cells trimmed, one level of back-ticks removed.
 pub fn table(text: &str, first_column: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
@@ -119,6 +142,22 @@ mod tests {
         let text = "a\n#[cfg(test)]\n#[allow(x)]\nmod tests {\n    fn b() {\n    }\n}\nc\n";
         assert_eq!(without_tests(text), [(1, "a"), (8, "c")]);
         assert_eq!(without_tests("#[cfg(test)]\nmod tests;\nc"), [(2, "mod tests;"), (3, "c")]);
+    }
+
+    #[test]
+    fn test_modules_are_known_by_their_declaration() {
+        let files = [
+            ("crates/a/Cargo.toml", ""),
+            ("crates/a/tests/it/x.rs", ""),
+            ("crates/a/src/lib.rs", "#[cfg(test)]\n#[allow(x)]\nmod law;\nmod tests;\n"),
+            ("crates/a/src/law.rs", ""),
+            ("crates/a/src/tests.rs", ""),
+            ("crates/a/src/junit.rs", "#[cfg(test)]\nmod tests;"),
+            ("crates/a/src/junit/tests.rs", ""),
+        ];
+        let repo = Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() };
+        let tests: Vec<&str> = repo.texts(|path| repo.is_test(path)).map(|(path, _)| path).collect();
+        assert_eq!(tests, ["crates/a/src/junit/tests.rs", "crates/a/src/law.rs", "crates/a/tests/it/x.rs"]);
     }
 
     #[test]

@@ -28,14 +28,14 @@ pub fn release(root: &Path, program: &Path, name: &str, packages: Option<usize>)
         example::commit(&folder, "Add packages")?;
     }
     let program = program.display().to_string();
-    let key = folder.with_extension("key.pem").display().to_string();
     let repo = folder.display().to_string();
-    // The key is made on first use; that is not what is measured.
-    if !Path::new(&key).exists() {
-        capture(root, &program, &["key", "generate", "--key", &key])?;
+    // One key for all, made before: that is not what is measured.
+    let key = root.join("out/bench/release.key");
+    let public_key = root.join("out/bench/release.key.pub");
+    let key = key.display().to_string();
+    if !public_key.exists() {
+        capture(root, &program, &["key", "generate", "--out", &key])?;
     }
-    let public_key = folder.with_extension("pub.pem");
-    std::fs::write(&public_key, capture(root, &program, &["key", "public", "--key", &key])?)?;
     let start = Instant::now();
     let args = ["release", "--repo", &repo, "--env", "local", "--key", &key];
     let output = Command::new(&program).args(args).output()?;

@@ -1,4 +1,4 @@
-//! Decision records: `docs/adr/NNNN-words.md`, each number once, in the usual parts.
+//! Decision records: `docs/adr/NNNN-words.md`, each number once, with a title.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,8 @@ pub fn check(repo: &Repo) -> Vec<String> {
         if let Some(other) = numbers.insert(number, path) {
             failures.push(format!("{path}: {other} has the same number; take the next free one"));
         }
-        for part in ["Context", "Decision", "Consequences"] {
-            let there = text.lines().any(|line| line.trim_start_matches(['#', '*', ' ']).starts_with(part));
-            if !there {
-                failures.push(format!("{path}: no line starts with `{part}`; say it"));
-            }
+        if !text.starts_with("# ") {
+            failures.push(format!("{path}: start with the decision as the title: `# …`"));
         }
     }
     failures
@@ -32,12 +29,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_unique_and_parts_complete() {
-        let whole = "# 1\nContext: a\n## Decision\nb\n**Consequences**: c\n";
+    fn numbers_are_unique_and_titles_there() {
+        let whole = "# 1. Do it\n";
         let files = [("docs/adr/0001-a.md", whole), ("docs/adr/0001-b.md", "Context"), ("docs/adr/x.md", "")];
         let text = check(&Repo { files: files.map(|(path, text)| (path.to_owned(), Some(text.to_owned()))).into() })
             .join("\n");
-        assert_eq!(text.lines().count(), 4, "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("same number") && text.contains("name it NNNN"), "{text}");
     }
 }

@@ -4,7 +4,6 @@ use crate::repo::Repo;
 
 /// Made by builds and runs; not in the repository.
 const MADE: &[&str] = &["out", "target", ".ci-intel/state", ".ci-intel/keys"];
-const EXTENSIONS: &[&str] = &["rs", "md", "toml", "yml", "yaml", "json", "sh", "lock", "ndjson"];
 
 /// Something in code type: where and what.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,8 +76,8 @@ fn is_path(repo: &Repo, text: &str) -> bool {
         return false;
     }
     let first = text.split('/').next().unwrap_or_default();
-    let extension = text.rsplit_once('.').map(|(_, extension)| extension).unwrap_or_default();
-    repo.has(first) || EXTENSIONS.contains(&extension)
+    // What starts otherwise is a path of something else: inside an image, a bundle, another repository.
+    repo.has(first) || text.ends_with(".rs") || text.ends_with(".sh")
 }
 
 fn exists(repo: &Repo, doc: &str, path: &str) -> bool {

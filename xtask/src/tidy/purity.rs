@@ -11,7 +11,7 @@ use crate::repo::{Repo, table, without_tests};
 static EFFECT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)
-        \bstd\s*::\s*(?:\{[^}]*?\b)?(?P<module>fs|env|process|thread|net)\b (?: ::(?P<item>\w+) )?
+        \bstd\s*::\s*(?:\{[^}]*?\b)?(?P<module>fs|env|process|thread|net)\b (?: ::(?P<items>\{[^}]*\}|\w+) )?
         | \b(?P<path>tokio|rand|getrandom|SystemTime::now|Instant::now|Timestamp::now|Zoned::now|io::stdin|io::stdout|io::stderr)\b
         ",
     )
@@ -32,14 +32,16 @@ pub fn check(repo: &Repo) -> Vec<String> {
     }
     let mut failures = Vec::new();
     for (path, text) in repo.texts(|path| path.ends_with(".rs") && pure.iter().any(|start| path.starts_with(start))) {
-        // A module of its own for tests, named so where it is declared.
-        if path.ends_with("/tests.rs") || path.contains("/tests/") {
+        if repo.is_test(path) {
             continue;
         }
         for (number, line) in without_tests(text) {
             let code = line.split("//").next().unwrap_or_default();
             if let Some(found) = EFFECT.captures(code) {
-                let computes = found.name("item").is_some_and(|item| PURE_NET.contains(&item.as_str()));
+                let computes = found.name("items").is_some_and(|items| {
+                    let names = items.as_str().split(|letter: char| !letter.is_alphanumeric());
+                    names.filter(|name| !name.is_empty()).all(|name| PURE_NET.contains(&name))
+                });
                 if found.name("module").is_some_and(|module| module.as_str() == "net") && computes {
                     continue;
                 }
@@ -73,6 +75,7 @@ mod tests {
             "let a = std::fs::read(p);",
             "use std::{collections::BTreeMap, env};",
             "use std::net::TcpStream;",
+            "use std::net::{IpAddr, TcpStream};",
             "let now = SystemTime::now();",
             "let now = jiff::Timestamp::now();",
             "use tokio::spawn;",
@@ -86,6 +89,7 @@ mod tests {
     fn computing_passes_and_tests_may_read_fixtures() {
         for code in [
             "use std::net::IpAddr;",
+            "use std::net::{IpAddr, Ipv4Addr};",
             "// std::fs is for others",
             "let environment = 1;",
             "#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n",

@@ -8,9 +8,8 @@ const BANNED: &[&str] = &["utils", "util", "manager", "helper", "helpers", "comm
 pub fn check(repo: &Repo) -> Vec<String> {
     let mut failures = Vec::new();
     for (path, text) in repo.texts(|path| path.ends_with(".rs") || path.ends_with(".sh")) {
-        let tests = path.contains("/tests/") || path.ends_with("/tests.rs");
-        let lines = if path.ends_with(".rs") && !tests { without_tests(text).len() } else { text.lines().count() };
-        if lines > MAX_LINES && !tests {
+        let lines = if path.ends_with(".rs") { without_tests(text).len() } else { text.lines().count() };
+        if lines > MAX_LINES && !repo.is_test(path) {
             failures.push(format!("{path}: {lines} lines without tests; past {MAX_LINES}, split along a real seam"));
         }
     }

@@ -1,6 +1,6 @@
 //! A unit of extension is one file named by its id, one line in an `all()` list, one reference page, and cases.
 
-use crate::repo::Repo;
+use crate::repo::{Repo, without_tests};
 
 /// A kind of unit.
 struct Kind {
@@ -13,6 +13,8 @@ struct Kind {
     cases: &'static str,
     /// Without `all()` list and with sources that are no unit: only pages that exist are compared with their sources.
     listed: bool,
+    /// The page names every code in the source: a string of words joined by `-`.
+    codes: bool,
 }
 
 const KINDS: &[Kind] = &[
@@ -22,13 +24,16 @@ const KINDS: &[Kind] = &[
         pages: "docs/reference/gates",
         cases: "crates/ci-policy/tests",
         listed: true,
+        codes: true,
     },
     Kind {
         name: "verifier",
         source: "crates/ci-evidence/src/verifiers",
         pages: "docs/reference/verifiers",
-        cases: "crates/ci-evidence/tests",
+        // Only a whole release and its decision show what a verifier lets through.
+        cases: "crates/ci-policy/tests",
         listed: true,
+        codes: false,
     },
     Kind {
         name: "format",
@@ -36,6 +41,7 @@ const KINDS: &[Kind] = &[
         pages: "docs/reference/formats",
         cases: "crates/ci-formats/tests",
         listed: false,
+        codes: false,
     },
 ];
 
@@ -71,15 +77,22 @@ fn check_kind(repo: &Repo, kind: &Kind) -> Vec<String> {
         if !words(&list).any(|word| word == stem) {
             failures.push(format!("{place}: {name} `{id}` is not in `all()` of {source}/mod.rs; add its line"));
         }
-        if !repo.has(&format!("{pages}/{id}.md")) {
-            failures.push(format!("{place}: {name} `{id}` has no page; write {pages}/{id}.md"));
+        let page = format!("{pages}/{id}.md");
+        match repo.text(&page) {
+            None => failures.push(format!("{place}: {name} `{id}` has no page; write {page}")),
+            Some(text) if kind.codes => {
+                let codes = files.iter().flat_map(|(_, source)| codes(source)).filter(|code| *code != id);
+                let lost = codes.filter(|code| !text.contains(&format!("`{code}`")));
+                failures.extend(lost.map(|code| format!("{page}: does not explain `{code}`; say when it comes")));
+            }
+            Some(_) => {}
         }
         let own_tests = files.iter().any(|(_, text)| text.contains("#[test]") || text.contains("proptest!"));
-        let integration = repo.files.keys().any(|path| path.starts_with(&format!("{cases}/")) && path.contains(&stem));
-        if !own_tests && !integration {
-            failures.push(format!(
-                "{place}: {name} `{id}` has no case; test it there or in a file of {cases} named {stem}"
-            ));
+        let named = |text: &str| words(text).any(|word| word == stem) || text.contains(&format!("\"{id}"));
+        let mut integration = repo.texts(|path| path.starts_with(&format!("{cases}/")) && path.ends_with(".rs"));
+        if !own_tests && !integration.any(|(_, text)| text.contains("#[test]") && named(text)) {
+            failures
+                .push(format!("{place}: {name} `{id}` has no case; test it there, or name it in a test of {cases}"));
         }
     }
     failures
@@ -97,8 +110,8 @@ fn units<'a>(repo: &'a Repo, kind: &Kind) -> Vec<(String, Vec<(&'a str, &'a str)
         } else {
             stems.iter().rev().find(|stem| **stem != "mod").copied().unwrap_or("mod")
         };
-        // The registry itself, and tests that are a file of their own.
-        if ["mod", "tests"].contains(&stem) {
+        // The registry itself, and tests in a file of their own. (`tests` can be the id of a gate.)
+        if below == "mod.rs" || repo.is_test(path) {
             continue;
         }
         match units.iter_mut().find(|(known, _)| known == stem) {
@@ -123,6 +136,15 @@ fn list(text: &str) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Codes of reasons in a source, outside its tests.
+fn codes(source: &str) -> impl Iterator<Item = &str> {
+    let strings = without_tests(source).into_iter().flat_map(|(_, line)| line.split('"').skip(1).step_by(2));
+    strings.filter(|text| {
+        text.contains('-')
+            && text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+    })
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -157,6 +179,23 @@ mod tests {
         for part in ["`lost` is not in `all()`", "`lost` has no page", "`lost` has no case"] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn a_code_that_the_page_does_not_explain_rejects() {
+        let files = [
+            ("crates/ci-policy/src/gates/mod.rs", MOD),
+            (
+                "crates/ci-policy/src/gates/tests_pass.rs",
+                "#[test]\ndeny(\"too-few\", \"too few, well-known\", \"all-well\")",
+            ),
+            ("docs/reference/gates/tests-pass.md", "`too-few`"),
+        ];
+        assert!(
+            told(&files).contains("does not explain `all-well`") && !told(&files).contains("too-few"),
+            "{}",
+            told(&files)
+        );
     }
 
     #[test]
