@@ -12,6 +12,6 @@ pub mod env;
 mod git;
 pub mod process;
 pub mod rootfs;
-pub mod source;
 pub mod smoke;
+pub mod source;
 pub mod sweep;

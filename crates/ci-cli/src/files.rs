@@ -13,9 +13,7 @@ const MAX_READ_BYTES: u64 = 512 << 20;
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = fs::File::open(path).map_err(|error| Failure::file("read", path, error))?;
     let mut content = Vec::new();
-    file.take(MAX_READ_BYTES + 1)
-        .read_to_end(&mut content)
-        .map_err(|error| Failure::file("read", path, error))?;
+    file.take(MAX_READ_BYTES + 1).read_to_end(&mut content).map_err(|error| Failure::file("read", path, error))?;
     if content.len() as u64 > MAX_READ_BYTES {
         return Err(Failure::file("read", path, "it is larger than 512 MiB"));
     }

@@ -78,7 +78,13 @@ pub struct Attempt {
 impl LogEntry {
     /// The entry for `decision`, whose canonical bytes have digest `digest`.
     #[must_use]
-    pub fn decided(sequence: u64, previous: Option<Digest>, project: &str, decision: &Decision, digest: Digest) -> Self {
+    pub fn decided(
+        sequence: u64,
+        previous: Option<Digest>,
+        project: &str,
+        decision: &Decision,
+        digest: Digest,
+    ) -> Self {
         Self {
             sequence,
             previous,

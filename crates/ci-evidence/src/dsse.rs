@@ -156,10 +156,7 @@ mod tests {
         assert_eq!(open(&sealed, IN_TOTO, &[key(1).verifying_key()]).unwrap().payload, b"{}");
         assert!(matches!(open(&sealed, IN_TOTO, &[key(2).verifying_key()]), Err(DsseError::UntrustedKey(_))));
         assert!(matches!(open(&sealed, IN_TOTO, &[]), Err(DsseError::UntrustedKey(_))));
-        assert!(matches!(
-            open(&sealed, DECISION, &[key(1).verifying_key()]),
-            Err(DsseError::PayloadType { .. })
-        ));
+        assert!(matches!(open(&sealed, DECISION, &[key(1).verifying_key()]), Err(DsseError::PayloadType { .. })));
     }
 
     #[test]

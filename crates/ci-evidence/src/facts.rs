@@ -1,8 +1,8 @@
 //! Facts: what verifiers proved. Gates see facts and rejections, never evidence.
 
 use ci_types::record::{
-    CommandRun, DeterminismMode, Difference, EvidenceKind, GithubClaims, IdentityKind, Isolation, Permission, SecretHit,
-    SourceState, TargetKind,
+    CommandRun, DeterminismMode, Difference, EvidenceKind, GithubClaims, IdentityKind, Isolation, Permission,
+    SecretHit, SourceState, TargetKind,
 };
 use ci_types::{Digest, Severity, Subject, Timestamp};
 use serde::Serialize;

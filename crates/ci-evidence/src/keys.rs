@@ -6,7 +6,9 @@
 use std::fmt;
 
 use ci_types::Digest;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding,
+};
 use p256::ecdsa::signature::{Signer, Verifier};
 
 /// Why a key was refused.

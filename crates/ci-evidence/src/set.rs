@@ -67,8 +67,7 @@ impl EvidenceSet {
     /// # Errors
     /// None or more than one.
     pub fn one(&self, kind: EvidenceKind) -> Result<(&EvidenceFile, &[u8]), Rejection> {
-        self.optional(kind)?
-            .ok_or_else(|| Rejection::new(kind, RejectionCode::Missing, format!("no {kind} evidence")))
+        self.optional(kind)?.ok_or_else(|| Rejection::new(kind, RejectionCode::Missing, format!("no {kind} evidence")))
     }
 
     /// The one record of a kind, in canonical JSON.

@@ -67,8 +67,12 @@ const fn remedy(kind: EvidenceKind) -> &'static str {
         EvidenceKind::Identity | EvidenceKind::IssuerKeys => {
             "run the lane in the workflow that `lane` names, with `permissions: id-token: write`"
         }
-        EvidenceKind::TestResults => "set `tests.command` so that it writes JUnit XML into {results}, then: ci-intel release",
-        EvidenceKind::ScanResults => "set `scan.commands` so that each writes its report to {output}, then: ci-intel release",
+        EvidenceKind::TestResults => {
+            "set `tests.command` so that it writes JUnit XML into {results}, then: ci-intel release"
+        }
+        EvidenceKind::ScanResults => {
+            "set `scan.commands` so that each writes its report to {output}, then: ci-intel release"
+        }
         EvidenceKind::Smoke => "set `smoke.http`, `smoke.exec` or `smoke.exits`, then: ci-intel release",
         EvidenceKind::SbomCyclonedx | EvidenceKind::SbomSpdx => {
             "let the built-in cataloguer run (remove `sbom.command`) or fix that tool, then: ci-intel release"

@@ -97,11 +97,8 @@ fn lane(question: &Question<'_>) -> Lane {
     let Some(claims) = claims else {
         return Lane { id: "local".to_owned(), actor: identity.subject.clone(), authoritative: false };
     };
-    let authoritative = question
-        .config
-        .lane
-        .as_ref()
-        .is_some_and(|policy| lane_mismatches(policy, claims, question.now).is_empty());
+    let authoritative =
+        question.config.lane.as_ref().is_some_and(|policy| lane_mismatches(policy, claims, question.now).is_empty());
     Lane { id: workflow_of(claims).to_owned(), actor: claims.sub.clone(), authoritative }
 }
 

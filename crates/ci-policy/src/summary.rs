@@ -12,7 +12,11 @@ pub const VERIFIER_ID: &str = "https://ci-intel.dev/verifier/v1";
 ///
 /// # Errors
 /// Never in practice: the statement always has a canonical form.
-pub fn statement(decision: &Decision, decision_digest: Digest, set: &EvidenceSet) -> Result<Vec<u8>, serde_json::Error> {
+pub fn statement(
+    decision: &Decision,
+    decision_digest: Digest,
+    set: &EvidenceSet,
+) -> Result<Vec<u8>, serde_json::Error> {
     let version = set
         .record::<CommandReceipt>(EvidenceKind::Commands)
         .map_or_else(|_| "unknown".to_owned(), |(_, receipt)| receipt.ci_intel_version);

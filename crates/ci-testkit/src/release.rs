@@ -151,8 +151,10 @@ pub fn sarif(findings: &[(&str, &str)]) -> Vec<u8> {
 /// JUnit with these `(name, outcome element)` cases; an empty outcome passes.
 #[must_use]
 pub fn junit(cases: &[(&str, &str)]) -> Vec<u8> {
-    let body: String =
-        cases.iter().map(|(name, inner)| format!("<testcase name=\"{name}\" time=\"0.1\">{inner}</testcase>")).collect();
+    let body: String = cases
+        .iter()
+        .map(|(name, inner)| format!("<testcase name=\"{name}\" time=\"0.1\">{inner}</testcase>"))
+        .collect();
     format!("<testsuites><testsuite name=\"app\">{body}</testsuite></testsuites>").into_bytes()
 }
 
@@ -357,9 +359,8 @@ impl Release {
         if let Some(claims) = &self.claims {
             record.subject = claims.sub.clone();
             record.claims = Some(claims.clone());
-            record.digest_token = record
-                .digest_token
-                .or_else(|| Some(Issuer::shared().token(&serde_json::to_value(claims).unwrap())));
+            record.digest_token =
+                record.digest_token.or_else(|| Some(Issuer::shared().token(&serde_json::to_value(claims).unwrap())));
         }
         record
     }

@@ -107,9 +107,8 @@ fn sign_overlay(overlay: &Path, key: &Path, out: Option<&Path>) -> Result<(), Fa
         file: &overlay.display().to_string(),
         bytes: &bytes,
     };
-    ci_types::config::parse_layer(&layer).map_err(|errors| {
-        Failure::usage(show_errors(&errors, &[], Some((&overlay.display().to_string(), &bytes))))
-    })?;
+    ci_types::config::parse_layer(&layer)
+        .map_err(|errors| Failure::usage(show_errors(&errors, &[], Some((&overlay.display().to_string(), &bytes)))))?;
     let key = SigningKey::from_pem(&files::read_text(key)?).map_err(|error| Failure::file("use", key, error))?;
     let envelope = dsse::seal(dsse::OVERLAY, &bytes, &key).map_err(Failure::internal)?;
     let out = out.map_or_else(|| signature_path(overlay), Path::to_owned);
@@ -124,22 +123,16 @@ fn key_id(key: &SigningKey) -> Result<String, Failure> {
 
 /// Errors with their source lines.
 pub(crate) fn show_errors(errors: &[ConfigError], repository: &[u8], overlay: Option<(&str, &[u8])>) -> String {
-    let renderer = if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer =
+        if std::io::IsTerminal::is_terminal(&std::io::stderr()) { Renderer::styled() } else { Renderer::plain() };
     let mut out = match errors.len() {
         1 => "the configuration is not usable".to_owned(),
         count => format!("the configuration is not usable, for {count} reasons"),
     };
     for error in errors {
         let source = overlay.filter(|(name, _)| *name == error.path).map_or(repository, |(_, bytes)| bytes);
-        let title = if error.key.is_empty() {
-            error.reason.to_string()
-        } else {
-            format!("{}: {}", error.key, error.reason)
-        };
+        let title =
+            if error.key.is_empty() { error.reason.to_string() } else { format!("{}: {}", error.key, error.reason) };
         let Ok(text) = std::str::from_utf8(source) else {
             let _ = write!(out, "\n{error}");
             continue;

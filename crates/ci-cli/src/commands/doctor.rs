@@ -53,10 +53,14 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
                     str::to_owned,
                 ),
             );
-            add("lane", config.lane.is_some(), match &config.lane {
-                Some(policy) => policy.workflow.clone(),
-                None => "no authoritative lane declared; releases are good for local only".to_owned(),
-            });
+            add(
+                "lane",
+                config.lane.is_some(),
+                match &config.lane {
+                    Some(policy) => policy.workflow.clone(),
+                    None => "no authoritative lane declared; releases are good for local only".to_owned(),
+                },
+            );
         }
     }
     let key = key::default_path()?;

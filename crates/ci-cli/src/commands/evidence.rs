@@ -109,7 +109,8 @@ fn collect(folder: &Path, below: &str, out: &mut BTreeMap<String, Vec<u8>>) -> R
     let entries = fs::read_dir(folder).map_err(|error| Failure::file("read", folder, error))?;
     for entry in entries {
         let entry = entry.map_err(|error| Failure::file("read", folder, error))?;
-        let name = entry.file_name().into_string().map_err(|_| Failure::file("read", &entry.path(), "odd file name"))?;
+        let name =
+            entry.file_name().into_string().map_err(|_| Failure::file("read", &entry.path(), "odd file name"))?;
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         let kind = entry.file_type().map_err(|error| Failure::file("read", &entry.path(), error))?;
         if kind.is_dir() {
@@ -128,8 +129,7 @@ fn unpack(bundle: &Path, out: &Path) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("{} exists", out.display())).fix("name a folder that does not exist yet"));
     }
     let bytes = files::read(bundle)?;
-    let all = archive::unpack(&bytes)
-        .map_err(|error| Failure::rejected(format!("{}: {error}", bundle.display())))?;
+    let all = archive::unpack(&bytes).map_err(|error| Failure::rejected(format!("{}: {error}", bundle.display())))?;
     for (path, content) in &all {
         files::write(&out.join(archive::ROOT).join(path), content)?;
     }

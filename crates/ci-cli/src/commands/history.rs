@@ -27,10 +27,8 @@ pub(crate) struct Row<'a> {
 /// Links each rejection with the next acceptance of the same project, environment and lane. An acceptance from another lane
 /// closes nothing (spec 7.5: same-workflow remediation).
 pub(crate) fn chains(entries: &[LogEntry]) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row<'_>> = entries
-        .iter()
-        .map(|entry| Row { entry, closes: Vec::new(), closed_by: None, side_channel: None })
-        .collect();
+    let mut rows: Vec<Row<'_>> =
+        entries.iter().map(|entry| Row { entry, closes: Vec::new(), closed_by: None, side_channel: None }).collect();
     for at in 0..rows.len() {
         let accepted = rows[at].entry;
         if accepted.verdict != Verdict::Accepted {

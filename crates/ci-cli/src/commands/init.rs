@@ -10,11 +10,7 @@ use crate::failure::Failure;
 use crate::{files, ui};
 
 pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failure> {
-    let repo = args
-        .repo
-        .repo
-        .canonicalize()
-        .map_err(|error| Failure::file("open", &args.repo.repo, error))?;
+    let repo = args.repo.repo.canonicalize().map_err(|error| Failure::file("open", &args.repo.repo, error))?;
     let path = repo.join(".ci-intel/config.yml");
     let detected = detect(&repo);
     let text = template(&detected);

@@ -54,13 +54,7 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     };
     let context = ci_agent::context::collect(&setup.repo, &setup.source, &config.context, &scan)
         .map_err(|error| Failure::rejected(error).fix("ci-intel config explain build.context.include"))?;
-    let request = BuildRequest {
-        root: &setup.repo,
-        context: &context,
-        config,
-        work: &work,
-        host_env: &setup.host_env,
-    };
+    let request = BuildRequest { root: &setup.repo, context: &context, config, work: &work, host_env: &setup.host_env };
     let mut redactor = setup.scanner.redactor();
     let mut redact = |line: &str| redactor.line(line);
     let mut show = |line: &str| progress.line(line);

@@ -66,10 +66,7 @@ impl<'a> Collected<'a> {
 
     /// What a sweep lists.
     pub(crate) fn listing(&self) -> Vec<FileDigest> {
-        self.files
-            .iter()
-            .map(|(entry, _)| FileDigest { path: entry.path.clone(), digest: entry.digest })
-            .collect()
+        self.files.iter().map(|(entry, _)| FileDigest { path: entry.path.clone(), digest: entry.digest }).collect()
     }
 }
 

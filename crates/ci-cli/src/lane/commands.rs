@@ -57,9 +57,9 @@ impl<'a> Commands<'a> {
         let argv: Vec<String> = argv
             .iter()
             .map(|argument| {
-                placeholders.iter().fold(argument.clone(), |text, (name, path)| {
-                    text.replace(name, &path.to_string_lossy())
-                })
+                placeholders
+                    .iter()
+                    .fold(argument.clone(), |text, (name, path)| text.replace(name, &path.to_string_lossy()))
             })
             .collect();
         let logs = self.run.folder.work(&format!("logs-{stage}-{}", self.recorded.len()));

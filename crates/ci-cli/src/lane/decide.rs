@@ -159,12 +159,7 @@ fn attach(setup: &Setup, publication: &Publication, set: &EvidenceSet, sealed: &
         ("application/vnd.cyclonedx+json", "sbom.cdx.json", one(EvidenceKind::SbomCyclonedx), None),
         ("application/spdx+json", "sbom.spdx.json", one(EvidenceKind::SbomSpdx), None),
         (in_toto, "provenance.dsse.json", one(EvidenceKind::Provenance), Some("https://slsa.dev/provenance/v1")),
-        (
-            in_toto,
-            "summary.dsse.json",
-            Some(sealed.summary.clone()),
-            Some("https://slsa.dev/verification_summary/v1"),
-        ),
+        (in_toto, "summary.dsse.json", Some(sealed.summary.clone()), Some("https://slsa.dev/verification_summary/v1")),
         (BUNDLE_TYPE, "evidence.tar.zst", Some(sealed.archive.clone()), None),
     ];
     for (artifact_type, title, content, predicate) in attachments {

@@ -12,8 +12,7 @@ use ci_types::record::commands::{CommandReceiptSchema, Host};
 use ci_types::record::packaging::PackagingSchema;
 use ci_types::record::sweep::SweepSchema;
 use ci_types::record::{
-    CommandReceipt, EvidenceKind, FileDigest, PackagingProvenance, Producer, Publication, SecretSweep,
-    SmokeReport,
+    CommandReceipt, EvidenceKind, FileDigest, PackagingProvenance, Producer, Publication, SecretSweep, SmokeReport,
 };
 use ci_types::{Digest, canonical};
 use serde::Serialize;
@@ -181,7 +180,8 @@ fn tests(
     for below in found.into_iter().filter(|below| wanted.is_match(below)) {
         let Some(content) = left_by_command(&results.join(&below))? else { continue };
         let path = format!("tests/{}", plain_name(&below));
-        let digest = collected.put_at(EvidenceKind::TestResults, path.clone(), content, tool(&tests.command[0], index))?;
+        let digest =
+            collected.put_at(EvidenceKind::TestResults, path.clone(), content, tool(&tests.command[0], index))?;
         outputs.push((index, FileDigest { path, digest }));
     }
     Ok(())
@@ -221,11 +221,8 @@ fn scans(
     crate::files::write(&sbom_file, &sbom_bytes.unwrap_or_default())?;
     for (number, scanner) in scan.commands.iter().enumerate() {
         let output = folder.join(format!("report-{number}.json"));
-        let places = [
-            ("{sbom}", sbom_file.as_path()),
-            ("{layout}", built.layout.as_path()),
-            ("{output}", output.as_path()),
-        ];
+        let places =
+            [("{sbom}", sbom_file.as_path()), ("{layout}", built.layout.as_path()), ("{output}", output.as_path())];
         let inputs = [sbom, publication.subject.digest];
         let index = commands.run("scan", &scanner.run, &places, scan.timeout_s, &inputs, progress)?;
         let Some(content) = left_by_command(&output)? else { continue };
@@ -311,16 +308,16 @@ fn policies(setup: &Setup, cleared: &Cleared, collected: &mut Collected<'_>) -> 
     Ok(())
 }
 
-fn logs(
-    run: &Run,
-    built: &Built,
-    others: &[(String, Digest)],
-    collected: &mut Collected<'_>,
-) -> Result<(), Failure> {
+fn logs(run: &Run, built: &Built, others: &[(String, Digest)], collected: &mut Collected<'_>) -> Result<(), Failure> {
     for (number, (name, digest)) in built.logs.iter().chain(others).enumerate() {
         let Some(content) = run.folder.get(digest) else { continue };
         let producer = Producer::ci_intel(env!("CARGO_PKG_VERSION"));
-        collected.put_at(EvidenceKind::Log, format!("logs/{:02}-{}", number + 1, plain_name(name)), content, producer)?;
+        collected.put_at(
+            EvidenceKind::Log,
+            format!("logs/{:02}-{}", number + 1, plain_name(name)),
+            content,
+            producer,
+        )?;
     }
     Ok(())
 }

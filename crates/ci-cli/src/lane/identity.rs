@@ -72,11 +72,11 @@ pub(crate) fn establish(setup: &Setup) -> Result<Identity, Failure> {
     let bearer = Secret::new(bearer);
     let policy = setup.effective.config.lane.as_ref();
     let issuer = policy.map_or(GITHUB_ISSUER, |policy| policy.issuer.as_str());
-    let token = github_oidc::request_token(&url, &bearer, "ci-intel")
-        .map_err(|error| Failure::rejected(error).fix(GRANT))?;
+    let token =
+        github_oidc::request_token(&url, &bearer, "ci-intel").map_err(|error| Failure::rejected(error).fix(GRANT))?;
     let issuer_keys = github_oidc::fetch_issuer_keys(issuer).map_err(Failure::rejected)?;
-    let claims: GithubClaims = jwt::verify(&token, &issuer_keys)
-        .map_err(|error| Failure::rejected(format!("the CI's token: {error}")))?;
+    let claims: GithubClaims =
+        jwt::verify(&token, &issuer_keys).map_err(|error| Failure::rejected(format!("the CI's token: {error}")))?;
     check(setup, &claims)?;
     Ok(Identity::Github { claims: Box::new(claims), issuer_keys, url, bearer })
 }

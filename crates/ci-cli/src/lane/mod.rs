@@ -84,12 +84,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
     }
 }
 
-fn stages(
-    args: &ReleaseArgs,
-    setup: &Setup,
-    state: &State,
-    progress: &mut Progress,
-) -> Result<Released, StageError> {
+fn stages(args: &ReleaseArgs, setup: &Setup, state: &State, progress: &mut Progress) -> Result<Released, StageError> {
     let cleared = preflight::run(setup, progress).stage("preflight")?;
     let run = setup.begin(state, &cleared, args.fresh).stage("preflight")?;
     let built = build::run(setup, &run, progress).stage("build")?;

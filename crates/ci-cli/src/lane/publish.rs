@@ -18,8 +18,8 @@ pub(crate) fn run(
 ) -> Result<Publication, Failure> {
     progress.begin("publish", setup.store.name());
     let tag_before = setup.store.resolve_tag(&setup.tag).map_err(Failure::rejected)?;
-    let published =
-        ci_adapters::copy_layout(&built.layout, &built.manifest.digest, setup.store.as_ref()).map_err(Failure::rejected)?;
+    let published = ci_adapters::copy_layout(&built.layout, &built.manifest.digest, setup.store.as_ref())
+        .map_err(Failure::rejected)?;
     let read_back = setup
         .store
         .get_manifest(&published.digest)
@@ -36,11 +36,7 @@ pub(crate) fn run(
     progress.end(&format!("{}@{}", setup.store.name(), published.digest), true);
     Ok(Publication {
         schema: PublicationSchema::V1,
-        subject: Subject {
-            name: setup.store.name().to_owned(),
-            tag: setup.tag.clone(),
-            digest: published.digest,
-        },
+        subject: Subject { name: setup.store.name().to_owned(), tag: setup.tag.clone(), digest: published.digest },
         target: setup.store.kind(),
         media_type: read_back.media_type,
         manifest_bytes: read_back.content.len() as u64,

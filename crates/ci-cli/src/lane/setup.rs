@@ -60,11 +60,7 @@ pub(crate) struct Run {
 
 impl Setup {
     pub(crate) fn load(args: &ReleaseArgs) -> Result<Self, Failure> {
-        let repo = args
-            .repo
-            .repo
-            .canonicalize()
-            .map_err(|error| Failure::file("open", &args.repo.repo, error))?;
+        let repo = args.repo.repo.canonicalize().map_err(|error| Failure::file("open", &args.repo.repo, error))?;
         let (config_bytes, overlay, organisation_keys, effective) = load_effective(&repo, &args.overlay)?;
         let project = &effective.config.project;
         let source = ci_agent::source::source_state(&repo, project.repository.as_deref().unwrap_or(&project.name))
@@ -248,12 +244,8 @@ fn read_overlay(file: &Path, args: &OverlayArgs, keys: &[VerifyingKey]) -> Resul
     let opened = dsse::open(&envelope, dsse::OVERLAY, keys)
         .map_err(|error| Failure::rejected(format!("{}: {error}", signature.display())))?;
     if opened.payload != bytes {
-        return Err(Failure::rejected(format!(
-            "{} is not what {} signs",
-            file.display(),
-            signature.display()
-        ))
-        .fix("fetch overlay and signature again, as a pair"));
+        return Err(Failure::rejected(format!("{} is not what {} signs", file.display(), signature.display()))
+            .fix("fetch overlay and signature again, as a pair"));
     }
     let digest = Digest::of(&bytes);
     Ok(Overlay { bytes, envelope, digest })

@@ -9,10 +9,8 @@ use crate::ui::Progress;
 
 pub(crate) fn run(setup: &Setup, run: &Run, built: &Built, progress: &mut Progress) -> Result<SmokeReport, Failure> {
     progress.begin("smoke", "starting the image");
-    if let Some(report) = run
-        .folder
-        .stage::<SmokeReport>("smoke")
-        .filter(|report| report.image == built.manifest.digest)
+    if let Some(report) =
+        run.folder.stage::<SmokeReport>("smoke").filter(|report| report.image == built.manifest.digest)
     {
         progress.end("resumed", true);
         return Ok(report);

@@ -50,9 +50,9 @@ pub(crate) fn history(rows: &[Row<'_>], state: &State) -> Result<String, Failure
             continue;
         }
         let path = state.release(&entry.run_id).join(format!("evidence-{}.tar.zst", entry.tag));
-        let decision = Opened::read(&path).ok().and_then(|opened| {
-            canonical::from_slice::<Decision>(opened.kind(EvidenceKind::Decision)?).ok()
-        });
+        let decision = Opened::read(&path)
+            .ok()
+            .and_then(|opened| canonical::from_slice::<Decision>(opened.kind(EvidenceKind::Decision)?).ok());
         match decision {
             Some(decision) => release(&mut body, &decision, Some(&path.display().to_string()), &chain),
             None => {

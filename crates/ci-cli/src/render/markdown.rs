@@ -19,7 +19,9 @@ pub(super) fn decision(view: &View<'_>) -> String {
     );
     for gate in &decision.gates {
         let (mark, cell) = match gate.verdict {
-            GateVerdict::Pass => ("pass", gate.reasons.iter().map(|reason| escape(&reason.message)).collect::<Vec<_>>()),
+            GateVerdict::Pass => {
+                ("pass", gate.reasons.iter().map(|reason| escape(&reason.message)).collect::<Vec<_>>())
+            }
             GateVerdict::Deny => (
                 "**deny**",
                 gate.reasons

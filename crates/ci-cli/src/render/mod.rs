@@ -85,7 +85,9 @@ pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, format: Format) -> Resul
         Format::Sarif => sarif::document(vec![sarif::result("bundle", &reason, &bundle.display().to_string())]),
         Format::Markdown => Ok(format!("**{word}**: `{}`\n\n{reason}\n", bundle.display())),
         Format::Github => Ok(github::annotation("bundle", &reason)),
-        Format::Html => Err(Failure::usage("html shows decisions; this bundle has none that holds")
-            .fix("use --format text or json")),
+        Format::Html => {
+            Err(Failure::usage("html shows decisions; this bundle has none that holds")
+                .fix("use --format text or json"))
+        }
     }
 }

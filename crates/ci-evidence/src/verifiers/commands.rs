@@ -27,11 +27,7 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<CommandsFact> {
         })?;
     }
     Ok(VerifiedFact::proven(
-        CommandsFact {
-            ci_intel_version: record.ci_intel_version,
-            trigger: record.trigger,
-            commands: record.commands,
-        },
+        CommandsFact { ci_intel_version: record.ci_intel_version, trigger: record.trigger, commands: record.commands },
         vec![entry.digest],
     ))
 }

@@ -56,8 +56,8 @@ fn claims(inputs: &Inputs<'_>, record: &IdentityRecord) -> Result<GithubClaims, 
         inputs.trust.issuer_keys.as_deref().ok_or_else(|| {
             reject(RejectionCode::Untrusted, "no public keys of the OIDC issuer were named".to_owned())
         })?;
-    let proven: GithubClaims = jwt::verify(token, keys)
-        .map_err(|error| reject(RejectionCode::Untrusted, format!("OIDC token: {error}")))?;
+    let proven: GithubClaims =
+        jwt::verify(token, keys).map_err(|error| reject(RejectionCode::Untrusted, format!("OIDC token: {error}")))?;
     ensure(KIND, RejectionCode::Inconsistent, record.claims.as_ref() == Some(&proven), || {
         "the recorded claims are not those of the token".to_owned()
     })?;

@@ -20,13 +20,7 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<PackagingFact> {
     })?;
     let (commands, _) = inputs.set.one(EvidenceKind::Commands)?;
     same(KIND, RejectionCode::Inconsistent, "command receipt digest", &record.commands, &commands.digest)?;
-    same(
-        KIND,
-        RejectionCode::Inconsistent,
-        "engine",
-        record.engine.as_str(),
-        inputs.config.build.engine.as_str(),
-    )?;
+    same(KIND, RejectionCode::Inconsistent, "engine", record.engine.as_str(), inputs.config.build.engine.as_str())?;
     let (_, oci) = image::manifest(inputs)?;
     same(KIND, RejectionCode::Inconsistent, "image config digest", &record.image_config, &oci.config.digest)?;
     ensure(KIND, RejectionCode::Inconsistent, record.layers.iter().eq(oci.layers.iter().map(|l| &l.digest)), || {

@@ -40,10 +40,9 @@ pub fn statement(set: &EvidenceSet) -> Result<Value, Rejection> {
     let (config_file, _) = set.one(EvidenceKind::Config)?;
     let source = &packaging.source;
     let (builder, workflow) = match identity.kind {
-        IdentityKind::GithubActions => (
-            BUILDER_GITHUB_ACTIONS,
-            identity.claims.as_ref().map_or("", |claims| claims.job_workflow_ref.as_str()),
-        ),
+        IdentityKind::GithubActions => {
+            (BUILDER_GITHUB_ACTIONS, identity.claims.as_ref().map_or("", |claims| claims.job_workflow_ref.as_str()))
+        }
         IdentityKind::Developer => (BUILDER_LOCAL, ""),
     };
     let mut dependencies = vec![json!({
@@ -53,7 +52,8 @@ pub fn statement(set: &EvidenceSet) -> Result<Value, Rejection> {
     if let Some(base) = &packaging.base {
         dependencies.push(json!({ "uri": "base-image", "digest": { "sha256": base.hex() } }));
     }
-    let byproduct = |name: &str, digest: &ci_types::Digest| json!({ "name": name, "digest": { "sha256": digest.hex() } });
+    let byproduct =
+        |name: &str, digest: &ci_types::Digest| json!({ "name": name, "digest": { "sha256": digest.hex() } });
     let started = determinism.runs.first().map(|run| run.started_at.to_string()).unwrap_or_default();
     Ok(json!({
         "_type": "https://in-toto.io/Statement/v1",

@@ -41,7 +41,9 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ScanFact> {
         evidence.push(file.digest);
     }
     let stray = inputs.set.all(KIND).count() != evidence.len();
-    ensure(KIND, RejectionCode::Inconsistent, !stray, || "there are reports that no scanner of the lane made".to_owned())?;
+    ensure(KIND, RejectionCode::Inconsistent, !stray, || {
+        "there are reports that no scanner of the lane made".to_owned()
+    })?;
     fact.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
     fact.findings.dedup_by(|a, b| (&a.id, &a.package, &a.version) == (&b.id, &b.package, &b.version));
     Ok(VerifiedFact::proven(fact, evidence))

@@ -31,9 +31,8 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<TestsFact> {
         ensure(KIND, RejectionCode::Inconsistent, file.producer.command == Some(index as u64), || {
             format!("`{}` does not come from the test command", file.path)
         })?;
-        let report = junit::read(content).map_err(|error| {
-            Rejection::new(KIND, RejectionCode::Malformed, format!("{}: {error}", file.path))
-        })?;
+        let report = junit::read(content)
+            .map_err(|error| Rejection::new(KIND, RejectionCode::Malformed, format!("{}: {error}", file.path)))?;
         fact.total += report.total;
         fact.failed += report.failed + report.errored;
         fact.skipped += report.skipped;

@@ -31,7 +31,10 @@ pub(super) const GATE: Gate = Gate {
             (IdentityKind::GithubActions, Some(claims)) => authoritative(question, claims, check),
             _ => check.deny(
                 "lane-not-authoritative",
-                &format!("{} is a developer; a developer never releases for {}", identity.subject, question.environment),
+                &format!(
+                    "{} is a developer; a developer never releases for {}",
+                    identity.subject, question.environment
+                ),
                 RUN_IN_LANE,
             ),
         }
