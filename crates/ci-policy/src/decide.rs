@@ -134,7 +134,7 @@ pub fn lane_mismatches(policy: &LanePolicy, claims: &GithubClaims, now: Timestam
     if !policy.refs.iter().any(|pattern| matches_ref(pattern, &claims.git_ref)) {
         differs("ref", &claims.git_ref, &policy.refs.join(", "));
     }
-    if !policy.events.iter().any(|event| *event == claims.event_name) {
+    if !policy.events.contains(&claims.event_name) {
         differs("event", &claims.event_name, &policy.events.join(", "));
     }
     if !policy.environments.is_empty()
