@@ -8,13 +8,13 @@ use ci_evidence::archive::{self, ArchiveError};
 use ci_evidence::decision_log::LogEntry;
 use ci_evidence::dsse::{self, DsseError};
 use ci_evidence::facts::{Facts, Rejection};
+use ci_evidence::layout;
 use ci_evidence::set::EvidenceSet;
 use ci_evidence::trust::TrustRoots;
 use ci_evidence::verifiers::{self, Inputs};
-use ci_evidence::layout;
 use ci_types::config::{self, Config, Layer, LayerOrigin};
 use ci_types::record::{
-    Decision, EvidenceKind, EvidenceManifest, IdentityKind, IdentityRecord, ReleaseOutputs, Verdict,
+    Decision, EvidenceKind, EvidenceManifest, IdentityKind, IdentityRecord, Producer, ReleaseOutputs, Verdict,
 };
 use ci_types::strict_json::JsonError;
 use ci_types::{Digest, Environment, Timestamp, canonical};
@@ -65,22 +65,30 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MissingTrust {
     /// A key for the evidence.
-    #[error("no key is trusted; the bundle names key {claimed}, which proves nothing by itself. Get the public key from whoever runs the lane, then: ci-intel verify BUNDLE --key FILE")]
+    #[error(
+        "no key is trusted; the bundle names key {claimed}, which proves nothing by itself. Get the public key from whoever runs the lane, then: ci-intel verify BUNDLE --key FILE"
+    )]
     Key {
         /// Key id that the bundle names.
         claimed: String,
     },
     /// A key of the organisation.
-    #[error("the bundle was decided under an organisation overlay; name the organisation's public key: ci-intel verify BUNDLE --organisation-key FILE")]
+    #[error(
+        "the bundle was decided under an organisation overlay; name the organisation's public key: ci-intel verify BUNDLE --organisation-key FILE"
+    )]
     Organisation,
     /// Keys of the OIDC issuer.
-    #[error("the bundle claims to come from {claimed}; name the issuer's public keys (JWKS): ci-intel verify BUNDLE --issuer-keys FILE")]
+    #[error(
+        "the bundle claims to come from {claimed}; name the issuer's public keys (JWKS): ci-intel verify BUNDLE --issuer-keys FILE"
+    )]
     IssuerKeys {
         /// Claimed subject.
         claimed: String,
     },
     /// Identity policy of the lane.
-    #[error("the bundle claims to come from {claimed}; name the identity that you accept: ci-intel verify BUNDLE --identity FILE")]
+    #[error(
+        "the bundle claims to come from {claimed}; name the identity that you accept: ci-intel verify BUNDLE --identity FILE"
+    )]
     Identity {
         /// Claimed subject.
         claimed: String,
@@ -207,6 +215,9 @@ fn match_files(
         if !layout::stands_at(entry.kind, tag, &entry.path) {
             return Err(Fault::Contents(format!("{} is no place for {}", entry.path, entry.kind)));
         }
+        if entry.media_type != layout::media_type(entry.kind) {
+            return Err(Fault::Contents(format!("{} is no media type of {}", entry.media_type, entry.kind)));
+        }
         let content = files
             .remove(&format!("{folder}/{}", entry.path))
             .ok_or_else(|| Fault::Contents(format!("{} is missing", entry.path)))?;
@@ -222,12 +233,7 @@ fn match_files(
 ///
 /// # Errors
 /// See [`Refusal`].
-pub fn replay(
-    bytes: &[u8],
-    trust: &TrustRoots,
-    expected: &Expectations,
-    now: Timestamp,
-) -> Result<Replayed, Refusal> {
+pub fn replay(bytes: &[u8], trust: &TrustRoots, expected: &Expectations, now: Timestamp) -> Result<Replayed, Refusal> {
     let (manifest, set, signed_by) = open(bytes, trust)?;
     check_expectations(&manifest, expected)?;
     let (config, overlay) = effective_config(&set, trust)?;
@@ -305,6 +311,9 @@ fn effective_config(set: &EvidenceSet, trust: &TrustRoots) -> Result<(Config, Op
     let overlay = set.optional(EvidenceKind::Overlay).map_err(Fault::from)?;
     let overlay = match overlay {
         None if !trust.organisation_keys.is_empty() => return Err(Fault::NoOverlay.into()),
+        None if set.all(EvidenceKind::OverlaySignature).next().is_some() => {
+            return Err(Fault::Contents("an overlay's signature without the overlay".to_owned()).into());
+        }
         None => None,
         Some(_) if trust.organisation_keys.is_empty() => return Err(Refusal::Undecided(MissingTrust::Organisation)),
         Some((entry, content)) => {
@@ -320,9 +329,8 @@ fn effective_config(set: &EvidenceSet, trust: &TrustRoots) -> Result<(Config, Op
     let layer = |origin, file, bytes| Layer { origin, file, bytes };
     let overlay_layer = overlay.map(|(_, bytes)| layer(LayerOrigin::Overlay, "policies/overlay.yml", bytes));
     let repository = layer(LayerOrigin::Repository, "policies/config.yml", repository);
-    let effective = config::load(overlay_layer.as_ref(), &repository).map_err(|errors| {
-        Fault::Config(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let effective = config::load(overlay_layer.as_ref(), &repository)
+        .map_err(|errors| Fault::Config(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     Ok((effective.config, overlay.map(|(digest, _)| digest)))
 }
 
@@ -372,15 +380,18 @@ fn check_derived(
     let canonical = |error: serde_json::Error| Fault::from(DecideError::from(error));
 
     let (_, decision_bytes) = set.one(EvidenceKind::Decision)?;
-    ensure(
-        EvidenceKind::DecisionSignature,
-        open(EvidenceKind::DecisionSignature, dsse::DECISION)? == decision_bytes,
-    )?;
+    ensure(EvidenceKind::DecisionSignature, open(EvidenceKind::DecisionSignature, dsse::DECISION)? == decision_bytes)?;
     let statement = summary::statement(decision, digest, set).map_err(canonical)?;
     ensure(EvidenceKind::Summary, open(EvidenceKind::Summary, dsse::IN_TOTO)? == statement)?;
     let outputs = canonical::to_vec(&ReleaseOutputs::of(decision, digest)).map_err(canonical)?;
     ensure(EvidenceKind::Outputs, set.one(EvidenceKind::Outputs)?.1 == outputs)?;
+    // Inputs and their producers are part of the facts; what came after the decision is ci-intel's own.
+    let ours = Producer::ci_intel(&summary::lane_version(set));
+    for (entry, _) in set.files().iter().filter(|(entry, _)| entry.kind.is_derived()) {
+        ensure(entry.kind, entry.producer == ours)?;
+    }
     let (_, entry): (_, LogEntry) = set.record(EvidenceKind::LogEntry)?;
+    ensure(EvidenceKind::LogEntry, (entry.sequence == 0) == entry.previous.is_none())?;
     let expected = LogEntry::decided(entry.sequence, entry.previous, &config.project.name, decision, digest);
     ensure(EvidenceKind::LogEntry, entry == expected)?;
     let telemetry = telemetry::record(set, decision).map_err(canonical)?;

@@ -8,14 +8,23 @@ use serde_json::json;
 /// `verifier.id`.
 pub const VERIFIER_ID: &str = "https://ci-intel.dev/verifier/v1";
 
+/// Version of the ci-intel that ran the lane, by its command receipt; `unknown` where that cannot be read.
+#[must_use]
+pub fn lane_version(set: &EvidenceSet) -> String {
+    set.record::<CommandReceipt>(EvidenceKind::Commands)
+        .map_or_else(|_| "unknown".to_owned(), |(_, receipt)| receipt.ci_intel_version)
+}
+
 /// Canonical bytes of the in-toto Statement that summarises `decision` over the evidence in `set`.
 ///
 /// # Errors
 /// Never in practice: the statement always has a canonical form.
-pub fn statement(decision: &Decision, decision_digest: Digest, set: &EvidenceSet) -> Result<Vec<u8>, serde_json::Error> {
-    let version = set
-        .record::<CommandReceipt>(EvidenceKind::Commands)
-        .map_or_else(|_| "unknown".to_owned(), |(_, receipt)| receipt.ci_intel_version);
+pub fn statement(
+    decision: &Decision,
+    decision_digest: Digest,
+    set: &EvidenceSet,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let version = lane_version(set);
     let inputs: Vec<_> = [EvidenceKind::Provenance, EvidenceKind::SbomCyclonedx, EvidenceKind::SbomSpdx]
         .into_iter()
         .filter_map(|kind| set.one(kind).ok())
