@@ -1,7 +1,9 @@
 //! Facts: what verifiers proved. Gates see facts and rejections, never evidence.
 
+use std::collections::BTreeMap;
+
 use ci_types::record::{
-    CommandRun, DeterminismMode, Difference, EvidenceKind, GithubClaims, IdentityKind, Isolation, Permission,
+    CommandRun, DeterminismMode, Difference, EvidenceKind, GithubClaims, IdentityKind, Isolation, Permission, Producer,
     SecretHit, SourceState, TargetKind,
 };
 use ci_types::{Digest, Severity, Subject, Timestamp};
@@ -224,6 +226,8 @@ pub struct CommandsFact {
     pub ci_intel_version: String,
     pub trigger: String,
     pub commands: Vec<CommandRun>,
+    /// Who made each evidence file, by path: what the manifest says of it is part of what was decided on.
+    pub producers: BTreeMap<String, Producer>,
 }
 
 /// See [`Facts::packaging`].

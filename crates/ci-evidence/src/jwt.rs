@@ -43,6 +43,8 @@ pub enum JwtError {
 struct Header {
     alg: String,
     kid: String,
+    /// Extensions that must be understood (RFC 7515, 4.1.11); none is.
+    crit: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +80,9 @@ pub fn verify<T: DeserializeOwned>(token: &str, issuer_keys: &[u8]) -> Result<T,
     let header: Header = json("header", &decode(header)?)?;
     if header.alg != "RS256" {
         return Err(JwtError::Algorithm(header.alg.chars().take(16).collect()));
+    }
+    if header.crit.is_some() {
+        return Err(JwtError::Malformed("`crit` names extensions that are not known"));
     }
     let keys: KeySet = json("issuer keys", issuer_keys)?;
     let usable = |key: &&Key| {

@@ -11,5 +11,6 @@ pub mod jwt;
 pub mod keys;
 pub mod layout;
 pub mod set;
+mod template;
 pub mod trust;
 pub mod verifiers;

@@ -23,11 +23,12 @@ pub struct EntryMismatch {
 }
 
 impl EvidenceSet {
-    /// A set of files.
+    /// A set of files. They are put in the order of their paths, as a manifest lists them: lane and verifier see the same.
     ///
     /// # Errors
     /// When a file does not match its entry.
-    pub fn new(files: Vec<(EvidenceFile, Vec<u8>)>) -> Result<Self, EntryMismatch> {
+    pub fn new(mut files: Vec<(EvidenceFile, Vec<u8>)>) -> Result<Self, EntryMismatch> {
+        files.sort_by(|(a, _), (b, _)| (&a.path, a.digest).cmp(&(&b.path, b.digest)));
         for (entry, content) in &files {
             if Digest::of(content) != entry.digest || content.len() as u64 != entry.bytes {
                 return Err(EntryMismatch { path: entry.path.clone() });

@@ -67,11 +67,11 @@ pub fn seal(
         (EvidenceKind::LogEntry, canonical::to_vec(log_entry)?),
         (EvidenceKind::PipelineRun, pipeline_run.to_vec()),
     ];
-    let version = env!("CARGO_PKG_VERSION");
+    let version = summary::lane_version(evidence);
     let mut files: Vec<(EvidenceFile, Vec<u8>)> = evidence.files().to_vec();
     for (kind, content) in derived {
         let path = layout::path(kind, &decision.subject.tag).unwrap_or_default();
-        files.push((entry(kind, path, &content, Producer::ci_intel(version)), content));
+        files.push((entry(kind, path, &content, Producer::ci_intel(&version)), content));
     }
     let archive = pack(files, decision, key)?;
     Ok(Sealed { archive, decision: decision_bytes, decision_signature, summary, outputs })

@@ -14,7 +14,7 @@ use ci_evidence::trust::TrustRoots;
 use ci_evidence::verifiers::{self, Inputs};
 use ci_types::config::{self, Config, Layer, LayerOrigin};
 use ci_types::record::{
-    Decision, EvidenceKind, EvidenceManifest, IdentityKind, IdentityRecord, ReleaseOutputs, Verdict,
+    Decision, EvidenceKind, EvidenceManifest, IdentityKind, IdentityRecord, Producer, ReleaseOutputs, Verdict,
 };
 use ci_types::strict_json::JsonError;
 use ci_types::{Digest, Environment, Timestamp, canonical};
@@ -215,6 +215,9 @@ fn match_files(
         if !layout::stands_at(entry.kind, tag, &entry.path) {
             return Err(Fault::Contents(format!("{} is no place for {}", entry.path, entry.kind)));
         }
+        if entry.media_type != layout::media_type(entry.kind) {
+            return Err(Fault::Contents(format!("{} is no media type of {}", entry.media_type, entry.kind)));
+        }
         let content = files
             .remove(&format!("{folder}/{}", entry.path))
             .ok_or_else(|| Fault::Contents(format!("{} is missing", entry.path)))?;
@@ -308,6 +311,9 @@ fn effective_config(set: &EvidenceSet, trust: &TrustRoots) -> Result<(Config, Op
     let overlay = set.optional(EvidenceKind::Overlay).map_err(Fault::from)?;
     let overlay = match overlay {
         None if !trust.organisation_keys.is_empty() => return Err(Fault::NoOverlay.into()),
+        None if set.all(EvidenceKind::OverlaySignature).next().is_some() => {
+            return Err(Fault::Contents("an overlay's signature without the overlay".to_owned()).into());
+        }
         None => None,
         Some(_) if trust.organisation_keys.is_empty() => return Err(Refusal::Undecided(MissingTrust::Organisation)),
         Some((entry, content)) => {
@@ -379,7 +385,13 @@ fn check_derived(
     ensure(EvidenceKind::Summary, open(EvidenceKind::Summary, dsse::IN_TOTO)? == statement)?;
     let outputs = canonical::to_vec(&ReleaseOutputs::of(decision, digest)).map_err(canonical)?;
     ensure(EvidenceKind::Outputs, set.one(EvidenceKind::Outputs)?.1 == outputs)?;
+    // Inputs and their producers are part of the facts; what came after the decision is ci-intel's own.
+    let ours = Producer::ci_intel(&summary::lane_version(set));
+    for (entry, _) in set.files().iter().filter(|(entry, _)| entry.kind.is_derived()) {
+        ensure(entry.kind, entry.producer == ours)?;
+    }
     let (_, entry): (_, LogEntry) = set.record(EvidenceKind::LogEntry)?;
+    ensure(EvidenceKind::LogEntry, (entry.sequence == 0) == entry.previous.is_none())?;
     let expected = LogEntry::decided(entry.sequence, entry.previous, &config.project.name, decision, digest);
     ensure(EvidenceKind::LogEntry, entry == expected)?;
     let telemetry = telemetry::record(set, decision).map_err(canonical)?;

@@ -8,6 +8,13 @@ use serde_json::json;
 /// `verifier.id`.
 pub const VERIFIER_ID: &str = "https://ci-intel.dev/verifier/v1";
 
+/// Version of the ci-intel that ran the lane, by its command receipt; `unknown` where that cannot be read.
+#[must_use]
+pub fn lane_version(set: &EvidenceSet) -> String {
+    set.record::<CommandReceipt>(EvidenceKind::Commands)
+        .map_or_else(|_| "unknown".to_owned(), |(_, receipt)| receipt.ci_intel_version)
+}
+
 /// Canonical bytes of the in-toto Statement that summarises `decision` over the evidence in `set`.
 ///
 /// # Errors
@@ -17,9 +24,7 @@ pub fn statement(
     decision_digest: Digest,
     set: &EvidenceSet,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let version = set
-        .record::<CommandReceipt>(EvidenceKind::Commands)
-        .map_or_else(|_| "unknown".to_owned(), |(_, receipt)| receipt.ci_intel_version);
+    let version = lane_version(set);
     let inputs: Vec<_> = [EvidenceKind::Provenance, EvidenceKind::SbomCyclonedx, EvidenceKind::SbomSpdx]
         .into_iter()
         .filter_map(|kind| set.one(kind).ok())

@@ -107,7 +107,8 @@ fn jobs(set: &EvidenceSet, runs: &[CommandRun], accepted: bool) -> Vec<Value> {
 fn tests(set: &EvidenceSet, runs: &[CommandRun]) -> Value {
     let reports: Vec<_> = set.all(EvidenceKind::TestResults).filter_map(|(_, bytes)| junit::read(bytes).ok()).collect();
     let sum = |count: fn(&junit::TestReport) -> u64| reports.iter().map(count).sum::<u64>();
-    let duration: u64 = runs.iter().filter(|run| run.stage == "tests").map(|run| run.duration_ms).sum();
+    let durations = runs.iter().filter(|run| run.stage == "tests").map(|run| run.duration_ms);
+    let duration = durations.fold(0, u64::saturating_add);
     json!({
         "total": sum(|report| report.total),
         "failed": sum(|report| report.failed + report.errored),

@@ -202,9 +202,9 @@ impl Release {
             layers: vec![Digest::of(b"layer")],
             env: BTreeMap::from([("TZ".to_owned(), "UTC".to_owned())]),
         };
-        let run = |stage: &str, program: &str| CommandRun {
+        let run = |stage: &str, argv: &[&str]| CommandRun {
             stage: stage.to_owned(),
-            argv: vec![program.to_owned()],
+            argv: argv.iter().map(ToString::to_string).collect(),
             env: BTreeMap::new(),
             env_passed: vec!["PATH".to_owned()],
             started_at: time(-50),
@@ -254,7 +254,10 @@ impl Release {
                 ci_intel_version: env!("CARGO_PKG_VERSION").to_owned(),
                 trigger: "manual".to_owned(),
                 host: Host { os: "linux".to_owned(), arch: "x86_64".to_owned(), kernel: "6.1".to_owned() },
-                commands: vec![run("tests", "make"), run("scan", "scanner")],
+                commands: vec![
+                    run("tests", &["make", "test", "RESULTS=/work/results"]),
+                    run("scan", &["scanner", "/work/sbom.cdx.json", "/work/scan-1.json"]),
+                ],
             },
             determinism: DeterminismReport {
                 schema: DeterminismSchema::V1,

@@ -26,8 +26,14 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<CommandsFact> {
             format!("`{}` is no output of the command that it names as producer", file.path)
         })?;
     }
+    let inputs_only = inputs.set.files().iter().filter(|(file, _)| !file.kind.is_derived());
     Ok(VerifiedFact::proven(
-        CommandsFact { ci_intel_version: record.ci_intel_version, trigger: record.trigger, commands: record.commands },
+        CommandsFact {
+            producers: inputs_only.map(|(file, _)| (file.path.clone(), file.producer.clone())).collect(),
+            ci_intel_version: record.ci_intel_version,
+            trigger: record.trigger,
+            commands: record.commands,
+        },
         vec![entry.digest],
     ))
 }

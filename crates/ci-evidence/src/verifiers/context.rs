@@ -1,9 +1,10 @@
 //! What the build could read: a manifest that adds up.
 
+use ci_types::config::context_matcher;
 use ci_types::record::{ContextManifest, EvidenceKind};
 
 use super::{Inputs, ensure, same};
-use crate::facts::{ContextFact, Outcome, RejectionCode, VerifiedFact};
+use crate::facts::{ContextFact, Outcome, Rejection, RejectionCode, VerifiedFact};
 
 const KIND: EvidenceKind = EvidenceKind::Context;
 
@@ -17,6 +18,11 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ContextFact> {
     same(KIND, RejectionCode::Inconsistent, "total size", &record.total_bytes, &total.unwrap_or(u64::MAX))?;
     ensure(KIND, RejectionCode::Inconsistent, record.include == inputs.config.build.context.include, || {
         "the include list is not the configured one".to_owned()
+    })?;
+    // That nothing is declared at all is for the gate to say.
+    let undeclared = if record.include.is_empty() { None } else { undeclared(&record)? };
+    ensure(KIND, RejectionCode::Inconsistent, undeclared.is_none(), || {
+        format!("`{}` lies outside the declared context", undeclared.unwrap_or_default())
     })?;
     let commit = &record.source.commit;
     let hex = commit.len() == 40 && commit.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -32,4 +38,22 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ContextFact> {
         },
         vec![entry.digest],
     ))
+}
+
+/// The first file that no include pattern covers. A pattern without wildcards covers the tree below it too.
+fn undeclared(record: &ContextManifest) -> Result<Option<&str>, Rejection> {
+    let mut patterns = Vec::with_capacity(record.include.len() * 2);
+    for pattern in &record.include {
+        let plain = pattern.strip_prefix("./").unwrap_or(pattern).trim_end_matches('/');
+        patterns.push(plain.to_owned());
+        if !plain.contains(['*', '?', '[', '{', '\\']) {
+            patterns.push(format!("{plain}/**"));
+        }
+    }
+    let matcher = context_matcher(&patterns).map_err(|error| {
+        Rejection::new(KIND, RejectionCode::Malformed, format!("the include list is not a list of globs: {error}"))
+    })?;
+    let inside =
+        |path: &str| matcher.is_match(path) && path.split('/').all(|part| !matches!(part, "" | "." | ".." | ".git"));
+    Ok(record.files.iter().map(|file| file.path.as_str()).find(|path| !inside(path)))
 }

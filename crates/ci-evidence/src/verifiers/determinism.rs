@@ -15,6 +15,9 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<DeterminismFact> {
         DeterminismMode::Dual => 2,
     };
     same(KIND, RejectionCode::Inconsistent, "number of builds", &record.runs.len(), &expected)?;
+    ensure(KIND, RejectionCode::Inconsistent, record.mode >= inputs.config.build.determinism, || {
+        "it was built once, the configuration demands two builds".to_owned()
+    })?;
     let first = &record.runs[0];
     about(KIND, &first.manifest, inputs.subject)?;
     let (_, manifest) = image::manifest(inputs)?;
@@ -25,6 +28,11 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<DeterminismFact> {
         first.config == manifest.config.digest && first.layers == layers,
         || "the first build's config or layers are not those of the image".to_owned(),
     )?;
+    for run in &record.runs {
+        ensure(KIND, RejectionCode::Inconsistent, run.started_at <= inputs.now, || {
+            format!("the build in `{}` started at {}, after the decision", run.directory, run.started_at)
+        })?;
+    }
     if let Some(second) = record.runs.get(1) {
         let agree = first.manifest == second.manifest;
         ensure(KIND, RejectionCode::Inconsistent, agree == record.first_difference.is_none(), || {

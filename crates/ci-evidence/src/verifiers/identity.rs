@@ -28,6 +28,7 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<IdentityFact> {
             format!("{} answers to whether `{}` is permitted, expected one", answers, action.as_str())
         })?;
     }
+    let mut evidence = vec![entry.digest];
     let claims = match record.kind {
         IdentityKind::Developer => {
             ensure(
@@ -38,11 +39,15 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<IdentityFact> {
             )?;
             None
         }
-        IdentityKind::GithubActions => Some(claims(inputs, &record)?),
+        IdentityKind::GithubActions => {
+            // Kept for whoever audits later; what is verified against are the keys that the verifier names.
+            evidence.push(inputs.set.one(EvidenceKind::IssuerKeys)?.0.digest);
+            Some(claims(inputs, &record)?)
+        }
     };
     Ok(VerifiedFact::proven(
         IdentityFact { kind: record.kind, subject: record.subject, claims, permissions: record.permissions },
-        vec![entry.digest],
+        evidence,
     ))
 }
 
@@ -73,7 +78,7 @@ fn claims(inputs: &Inputs<'_>, record: &IdentityRecord) -> Result<GithubClaims, 
     ensure(KIND, RejectionCode::Stale, proven.nbf <= now + SKEW_S && proven.iat <= now + SKEW_S, || {
         format!("the token is not valid before {}, decided at {now}", proven.nbf.max(proven.iat))
     })?;
-    ensure(KIND, RejectionCode::Stale, now <= proven.exp + SKEW_S, || {
+    ensure(KIND, RejectionCode::Stale, now <= proven.exp.saturating_add(SKEW_S), || {
         format!("the token expired at {}, decided at {now}", proven.exp)
     })?;
     Ok(proven)

@@ -12,6 +12,7 @@ use crate::facts::{ImageFact, Outcome, Rejection, RejectionCode, VerifiedFact};
 #[serde(rename_all = "camelCase")]
 pub(super) struct ImageManifest {
     schema_version: u32,
+    media_type: Option<String>,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
 }
@@ -57,14 +58,22 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ImageFact> {
         &Digest::of(config_bytes),
         &manifest.config.digest,
     )?;
-    let layers = manifest.layers.iter().map(|layer| layer.size).sum::<u64>();
     same(
-        kind,
+        EvidenceKind::ImageConfig,
         RejectionCode::Inconsistent,
-        "artifact size",
-        &publication.artifact_bytes,
-        &(manifest_bytes.len() as u64 + manifest.config.size + layers),
+        "config size",
+        &(config_bytes.len() as u64),
+        &manifest.config.size,
     )?;
+    if let Some(media_type) = &manifest.media_type {
+        same(kind, RejectionCode::Inconsistent, "media type", &publication.media_type, media_type)?;
+    }
+    // Sizes are claims of a foreign document: they may not overflow into something plausible.
+    let parts = manifest.layers.iter().map(|layer| layer.size).chain([manifest.config.size]);
+    let total = parts.into_iter().try_fold(manifest_bytes.len() as u64, u64::checked_add);
+    ensure(kind, RejectionCode::Inconsistent, total == Some(publication.artifact_bytes), || {
+        format!("artifact size is {}, the manifest's parts add up to {total:?}", publication.artifact_bytes)
+    })?;
     Ok(VerifiedFact::proven(
         ImageFact {
             subject: publication.subject,

@@ -1,5 +1,6 @@
 //! `packaging_provenance.json` binds source, build and artifact; every binding is checked against the evidence it names.
 
+use ci_types::config::Engine;
 use ci_types::record::{ContextManifest, EvidenceKind, PackagingProvenance};
 
 use super::{Inputs, ensure, image, same};
@@ -21,6 +22,13 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<PackagingFact> {
     let (commands, _) = inputs.set.one(EvidenceKind::Commands)?;
     same(KIND, RejectionCode::Inconsistent, "command receipt digest", &record.commands, &commands.digest)?;
     same(KIND, RejectionCode::Inconsistent, "engine", record.engine.as_str(), inputs.config.build.engine.as_str())?;
+    if inputs.config.build.engine == Engine::Assemble {
+        let pinned = inputs.config.build.assemble.base.as_deref().filter(|base| *base != "scratch");
+        let recorded = record.base.map(|base| base.to_string());
+        let found = recorded.as_deref().unwrap_or("scratch");
+        let wanted = pinned.map_or("scratch", |base| base.rsplit_once('@').map_or(base, |(_, digest)| digest));
+        same(KIND, RejectionCode::Inconsistent, "base image", found, wanted)?;
+    }
     let (_, oci) = image::manifest(inputs)?;
     same(KIND, RejectionCode::Inconsistent, "image config digest", &record.image_config, &oci.config.digest)?;
     ensure(KIND, RejectionCode::Inconsistent, record.layers.iter().eq(oci.layers.iter().map(|l| &l.digest)), || {

@@ -9,6 +9,7 @@ use ci_types::record::{CommandReceipt, CommandRun, EvidenceFile, EvidenceKind};
 
 use super::{Inputs, ensure, image};
 use crate::facts::{Outcome, Rejection, RejectionCode, ScanFact, VerifiedFact, Vulnerability};
+use crate::template;
 
 const KIND: EvidenceKind = EvidenceKind::ScanResults;
 
@@ -24,6 +25,9 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ScanFact> {
     let mut fact = ScanFact { tools: Vec::new(), oldest_db: None, findings: Vec::new() };
     let mut evidence = Vec::new();
     for ((index, run), expected) in runs.into_iter().zip(configured) {
+        ensure(KIND, RejectionCode::Inconsistent, template::fits_command(&expected.run, &run.argv), || {
+            format!("`{}` was run, `{}` is configured", run.argv.join(" "), expected.run.join(" "))
+        })?;
         let (file, report) = report(inputs, index, run, expected.format)?;
         let version = report.tool_version.as_deref().unwrap_or_default();
         fact.tools.push(format!("{} {version}", report.tool).trim().to_owned());
@@ -45,7 +49,9 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<ScanFact> {
         "there are reports that no scanner of the lane made".to_owned()
     })?;
     fact.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
-    fact.findings.dedup_by(|a, b| (&a.id, &a.package, &a.version) == (&b.id, &b.package, &b.version));
+    // Only a finding that names its package can be known to be the same as another.
+    fact.findings
+        .dedup_by(|a, b| !a.package.is_empty() && (&a.id, &a.package, &a.version) == (&b.id, &b.package, &b.version));
     Ok(VerifiedFact::proven(fact, evidence))
 }
 
@@ -89,11 +95,17 @@ fn about_this_image(
     ensure(KIND, RejectionCode::WrongSubject, given, || {
         format!("{}: the scanner was given neither this image nor its SBOM", file.path)
     })?;
-    let names_image =
-        !target.manifest_digests.is_empty() || !target.image_ids.is_empty() || !target.repo_digests.is_empty();
+    let names_image = !target.manifest_digests.is_empty()
+        || !target.image_ids.is_empty()
+        || !target.repo_digests.is_empty()
+        || target.name.as_ref().is_some_and(|name| name.contains("@sha256:"));
     let (_, manifest) = image::manifest(inputs)?;
     let ours = target.claims_manifest(&inputs.subject.digest) || target.claims_image_id(&manifest.config.digest);
-    ensure(KIND, RejectionCode::WrongSubject, !names_image || ours, || {
+    // Several runs in one report may each name an image: none may be another one. (A repository digest may be an index's.)
+    let id = &manifest.config.digest;
+    let others = target.image_ids.iter().any(|other| other != id)
+        || target.image_ids.is_empty() && target.manifest_digests.iter().any(|other| *other != inputs.subject.digest);
+    ensure(KIND, RejectionCode::WrongSubject, !names_image || ours && !others, || {
         format!("{}: the report is about another image", file.path)
     })
 }

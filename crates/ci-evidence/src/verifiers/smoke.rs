@@ -1,9 +1,11 @@
 //! The image was started: which probes passed, and what it loads that it does not hold.
 
-use ci_types::record::{EvidenceKind, SmokeReport};
+use ci_types::config::Smoke;
+use ci_types::record::{EvidenceKind, Probe, ProbeKind, SmokeReport};
 
 use super::{Inputs, about, ensure};
-use crate::facts::{Outcome, RejectionCode, SmokeFact, VerifiedFact};
+use crate::facts::{Outcome, Rejection, RejectionCode, SmokeFact, VerifiedFact};
+use crate::template;
 
 const KIND: EvidenceKind = EvidenceKind::Smoke;
 
@@ -12,10 +14,13 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<SmokeFact> {
     about(KIND, &record.image, inputs.subject)?;
     ensure(KIND, RejectionCode::Empty, !record.probes.is_empty(), || "nothing was probed".to_owned())?;
     let config = &inputs.config.smoke;
-    let configured = config.http.len() + config.exec.len() + usize::from(config.exits);
-    ensure(KIND, RejectionCode::Inconsistent, record.probes.len() >= configured, || {
-        format!("{} probes were recorded, {configured} are configured", record.probes.len())
-    })?;
+    // Where a probe failed, those after it may never have been tried; the gate denies for the one that failed.
+    if record.probes.iter().all(|probe| probe.passed)
+        && let Some(missing) = unprobed(config, &record.probes)
+    {
+        let message = format!("`{missing}` is configured, but no probe of it was recorded");
+        return Err(Rejection::new(KIND, RejectionCode::Inconsistent, message));
+    }
     ensure(KIND, RejectionCode::Inconsistent, config.isolation.contains(&record.isolation), || {
         "it was isolated in a way that the configuration does not allow".to_owned()
     })?;
@@ -30,4 +35,18 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<SmokeFact> {
         },
         vec![entry.digest],
     ))
+}
+
+/// The first configured probe that no recorded one answers. Each recorded probe answers one.
+fn unprobed(config: &Smoke, recorded: &[Probe]) -> Option<String> {
+    let http = config.http.iter().map(|probe| (ProbeKind::Http, probe.path.clone()));
+    let exec = config.exec.iter().map(|command| (ProbeKind::Exec, command.join(" ")));
+    let mut left: Vec<&Probe> = recorded.iter().collect();
+    for (kind, target) in http.chain(exec) {
+        match left.iter().position(|probe| probe.kind == kind && template::fits(&target, &probe.target)) {
+            Some(at) => drop(left.swap_remove(at)),
+            None => return Some(target),
+        }
+    }
+    (config.exits && !left.iter().any(|probe| probe.kind == ProbeKind::Exit)).then(|| "smoke.exits".to_owned())
 }

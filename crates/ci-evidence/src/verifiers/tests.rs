@@ -5,6 +5,7 @@ use ci_types::record::{CommandReceipt, EvidenceKind};
 
 use super::{Inputs, ensure};
 use crate::facts::{Outcome, Rejection, RejectionCode, TestsFact, VerifiedFact};
+use crate::template;
 
 const KIND: EvidenceKind = EvidenceKind::TestResults;
 /// Names of failed tests that are kept.
@@ -21,6 +22,10 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<TestsFact> {
             return Err(Rejection::new(KIND, RejectionCode::Repeated, "more than one test command was run".to_owned()));
         }
     };
+    let configured = &inputs.config.tests.command;
+    ensure(KIND, RejectionCode::Inconsistent, template::fits_command(configured, &run.argv), || {
+        format!("`{}` was run, `{}` is configured", run.argv.join(" "), configured.join(" "))
+    })?;
     ensure(KIND, RejectionCode::WrongSubject, run.inputs.contains(&context.digest), || {
         "the tests did not run on this build context".to_owned()
     })?;
@@ -49,6 +54,10 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<TestsFact> {
     // A result file that was left out could be the one that failed.
     let complete = run.outputs.iter().all(|output| evidence.contains(&output.digest));
     ensure(KIND, RejectionCode::Missing, complete, || "a result file of the test command is missing".to_owned())?;
+    // One result counted twice would make few tests look like many.
+    ensure(KIND, RejectionCode::Repeated, evidence.len() <= run.outputs.len(), || {
+        format!("{} result files, the test command left {}", evidence.len(), run.outputs.len())
+    })?;
     ensure(KIND, RejectionCode::Empty, fact.total > 0, || "the results hold no test".to_owned())?;
     Ok(VerifiedFact::proven(fact, evidence))
 }

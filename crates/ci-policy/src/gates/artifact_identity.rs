@@ -20,6 +20,15 @@ pub(super) const GATE: Gate = Gate {
             },
             "release under a new tag: set `publish.tag` so that it contains {commit}",
         );
+        if let Ok(context) = &question.facts.context {
+            let wanted = question.config.publish.tag.replace("{commit}", &context.source.commit);
+            check.require(
+                image.subject.tag.as_str() == wanted,
+                "tag-not-configured",
+                || format!("the tag is `{}`, the configuration gives `{wanted}`", image.subject.tag),
+                "run the whole lane again: ci-intel release --fresh",
+            );
+        }
         check.because(format!("{} was built, published and read back", image.subject.digest));
     },
 };

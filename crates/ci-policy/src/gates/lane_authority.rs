@@ -60,6 +60,12 @@ fn authoritative(question: &Question<'_>, claims: &GithubClaims, check: &mut Che
             || format!("the token is for commit {}, the build for {}", claims.sha, context.source.commit),
             "check out the commit that started the workflow; do not move HEAD during the job",
         );
+        check.require(
+            context.source.repository == claims.repository,
+            "lane-other-repository",
+            || format!("the token is for {}, the build for {}", claims.repository, context.source.repository),
+            &format!("set `project.repository: {}` in .ci-intel/config.yml", claims.repository),
+        );
     }
     check.because(format!("{} released as {}", claims.job_workflow_ref, claims.sub));
 }

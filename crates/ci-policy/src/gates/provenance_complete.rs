@@ -1,6 +1,7 @@
 //! Provenance links source, build invocation and artifact, is signed, and agrees with itself.
 
 use ci_types::Severity;
+use ci_types::record::CommandRun;
 
 use super::Gate;
 
@@ -13,8 +14,7 @@ pub(super) const GATE: Gate = Gate {
         let provenance = check.fact(&question.facts.provenance);
         let packaging = check.fact(&question.facts.packaging);
         let commands = check.fact(&question.facts.commands);
-        let (Some(provenance), Some(_), Some(commands)) = (provenance, packaging, commands) else { return };
-        if let Ok(context) = &question.facts.context {
+        if let (Some(provenance), Ok(context)) = (provenance, &question.facts.context) {
             check.require(
                 provenance.commit == context.source.commit,
                 "provenance-other-commit",
@@ -22,11 +22,18 @@ pub(super) const GATE: Gate = Gate {
                 "run the whole lane again: ci-intel release --fresh",
             );
         }
-        for run in commands.commands.iter().filter(|run| run.stage == "build" && run.exit_code != Some(0)) {
+        let (Some(provenance), Some(_), Some(commands)) = (provenance, packaging, commands) else { return };
+        // How tests and scanners ended is judged where their results are.
+        let judged_elsewhere = |run: &&CommandRun| matches!(run.stage.as_str(), "tests" | "scan");
+        for run in commands.commands.iter().filter(|run| !judged_elsewhere(run) && run.exit_code != Some(0)) {
+            let ended = match run.exit_code {
+                Some(code) => format!("exited with {code}"),
+                None => "did not end by itself".to_owned(),
+            };
             check.deny(
-                "build-failed",
-                &format!("`{}` exited with {:?}", run.argv.join(" "), run.exit_code),
-                "fix the build; its log is in the release folder",
+                if run.stage == "build" { "build-failed" } else { "command-failed" },
+                &format!("{}: `{}` {ended}", run.stage, run.argv.join(" ")),
+                "fix that command; its log is in the release folder",
             );
         }
         check.because(format!("built by {} at {}", provenance.builder_id, provenance.commit));
