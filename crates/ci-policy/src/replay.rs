@@ -159,6 +159,9 @@ pub enum Fault {
     /// No canonical form.
     #[error(transparent)]
     Decide(#[from] DecideError),
+    /// The evidence amounts to no sound telemetry.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::TelemetryError),
 }
 
 /// Opens a bundle: container, manifest signature, and each file against the manifest.
@@ -394,7 +397,7 @@ fn check_derived(
     ensure(EvidenceKind::LogEntry, (entry.sequence == 0) == entry.previous.is_none())?;
     let expected = LogEntry::decided(entry.sequence, entry.previous, &config.project.name, decision, digest);
     ensure(EvidenceKind::LogEntry, entry == expected)?;
-    let telemetry = telemetry::record(set, decision).map_err(canonical)?;
+    let telemetry = telemetry::record(set, decision)?;
     ensure(EvidenceKind::PipelineRun, set.one(EvidenceKind::PipelineRun)?.1 == telemetry)
 }
 

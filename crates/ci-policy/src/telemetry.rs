@@ -3,6 +3,7 @@
 use ci_evidence::set::EvidenceSet;
 use ci_formats::junit;
 use ci_types::canonical;
+use ci_types::pipeline_run::{self, LineError};
 use ci_types::record::{
     CommandReceipt, CommandRun, ContextManifest, Decision, DeterminismReport, EvidenceKind, GateVerdict, IdentityKind,
     IdentityRecord, Publication, SmokeReport, Verdict,
@@ -10,11 +11,22 @@ use ci_types::record::{
 use ci_types::{Environment, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// The record as one NDJSON line.
+/// Why there is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// No canonical JSON.
+    #[error("pipeline_run: {0}")]
+    Canonical(#[from] serde_json::Error),
+    /// The record would break its own schema or contradict itself; such a record is never written.
+    #[error("pipeline_run: {0}")]
+    Unsound(#[from] LineError),
+}
+
+/// The record as one NDJSON line, valid by schema and consistent.
 ///
 /// # Errors
-/// Never in practice: the record always has a canonical form.
-pub fn record(set: &EvidenceSet, decision: &Decision) -> Result<Vec<u8>, serde_json::Error> {
+/// See [`TelemetryError`].
+pub fn record(set: &EvidenceSet, decision: &Decision) -> Result<Vec<u8>, TelemetryError> {
     let accepted = decision.verdict == Verdict::Accepted;
     let commands = set.record::<CommandReceipt>(EvidenceKind::Commands).map(|(_, record)| record).ok();
     let runs = commands.as_ref().map(|receipt| receipt.commands.as_slice()).unwrap_or_default();
@@ -50,6 +62,7 @@ pub fn record(set: &EvidenceSet, decision: &Decision) -> Result<Vec<u8>, serde_j
     put("policies", json!(policies(decision)));
     put("cost", json!({}));
     let mut line = canonical::to_vec(&record)?;
+    pipeline_run::read_line(&line)?;
     line.push(b'\n');
     Ok(line)
 }
@@ -59,6 +72,7 @@ fn repository(repository: &str) -> String {
     let mut parts = repository.split('/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(owner), Some(name), None) if !owner.is_empty() && !name.is_empty() => repository.to_owned(),
+        _ if repository.is_empty() => "local/unknown".to_owned(),
         _ => format!("local/{}", repository.replace('/', "-")),
     }
 }
