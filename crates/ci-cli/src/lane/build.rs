@@ -6,7 +6,7 @@ use ci_agent::dual::{self, BuildRequest};
 use ci_agent::engine;
 use ci_agent::process::{Recorded, Recorder};
 use ci_types::canonical;
-use ci_types::record::{CommandRun, ContextManifest, DeterminismReport, SecretHit};
+use ci_types::record::{CommandRun, ContextManifest, DeterminismReport};
 use ci_types::{Descriptor, Digest};
 use serde::{Deserialize, Serialize};
 
@@ -46,12 +46,7 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     std::fs::create_dir_all(&work).map_err(|error| Failure::file("create", &work, error))?;
 
     let scanner = &setup.scanner;
-    let scan = |path: &str, content: &[u8]| -> Vec<SecretHit> {
-        let hits = scanner.scan(content);
-        hits.iter()
-            .map(|hit| SecretHit { rule: hit.rule_id.to_owned(), path: path.to_owned(), line: hit.line })
-            .collect()
-    };
+    let scan = |path: &str, content: &[u8]| ci_agent::sweep::hits(scanner, path, content);
     let context = ci_agent::context::collect(&setup.repo, &setup.source, &config.context, &scan)
         .map_err(|error| Failure::rejected(error).fix("ci-intel config explain build.context.include"))?;
     let request = BuildRequest { root: &setup.repo, context: &context, config, work: &work, host_env: &setup.host_env };

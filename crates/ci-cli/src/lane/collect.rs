@@ -1,7 +1,7 @@
 //! Evidence as it is collected: each file is searched for secrets before anything of it is kept.
 
 use ci_policy::bundle;
-use ci_types::record::{EvidenceFile, EvidenceKind, FileDigest, Producer, SecretHit};
+use ci_types::record::{EvidenceFile, EvidenceKind, Producer, SecretHit};
 use ci_types::{Digest, Tag};
 
 use super::setup::Setup;
@@ -38,14 +38,7 @@ impl<'a> Collected<'a> {
         content: Vec<u8>,
         producer: Producer,
     ) -> Result<Digest, Failure> {
-        let hits: Vec<SecretHit> = self
-            .setup
-            .scanner
-            .scan(&content)
-            .into_iter()
-            .filter(|_| kind != EvidenceKind::Identity)
-            .map(|hit| SecretHit { rule: hit.rule_id.to_owned(), path: path.clone(), line: hit.line })
-            .collect();
+        let hits = ci_agent::sweep::hits(&self.setup.scanner, &path, &content);
         let content = match hits.first() {
             None => content,
             Some(hit) if matches!(kind, EvidenceKind::ImageManifest | EvidenceKind::ImageConfig) => {
@@ -62,11 +55,6 @@ impl<'a> Collected<'a> {
         let digest = entry.digest;
         self.files.push((entry, content));
         Ok(digest)
-    }
-
-    /// What a sweep lists.
-    pub(crate) fn listing(&self) -> Vec<FileDigest> {
-        self.files.iter().map(|(entry, _)| FileDigest { path: entry.path.clone(), digest: entry.digest }).collect()
     }
 }
 

@@ -10,9 +10,8 @@ use ci_formats::catalogue::{self, Cataloguer};
 use ci_formats::sbom::{self, Contents};
 use ci_types::record::commands::{CommandReceiptSchema, Host};
 use ci_types::record::packaging::PackagingSchema;
-use ci_types::record::sweep::SweepSchema;
 use ci_types::record::{
-    CommandReceipt, EvidenceKind, FileDigest, PackagingProvenance, Producer, Publication, SecretSweep, SmokeReport,
+    CommandReceipt, EvidenceKind, FileDigest, PackagingProvenance, Producer, Publication, SmokeReport,
 };
 use ci_types::{Digest, canonical};
 use serde::Serialize;
@@ -71,14 +70,12 @@ pub(crate) fn run(
         let envelope = dsse::seal(dsse::IN_TOTO, &bytes(&statement)?, &setup.key).map_err(Failure::internal)?;
         collected.put(EvidenceKind::Provenance, envelope)?;
     }
-    let sweep = SecretSweep {
-        schema: SweepSchema::V1,
-        rules: setup.scanner.rules_digest(),
-        rule_count: setup.scanner.rule_count(),
-        scanned: collected.listing(),
-        withheld_env: setup.withheld.clone(),
-        findings: collected.findings.clone(),
-    };
+    let files = collected.files.iter().map(|(entry, content)| (entry.path.as_str(), content.as_slice()));
+    let mut sweep = ci_agent::sweep::sweep(&setup.scanner, files, &setup.withheld).map_err(Failure::internal)?;
+    // What was redacted on the way in was found all the same.
+    sweep.findings.extend(collected.findings.iter().cloned());
+    sweep.findings.sort();
+    sweep.findings.dedup();
     collected.put(EvidenceKind::SecretSweep, bytes(&sweep)?)?;
     let evidence = Evidence::keep(run, now, publication.subject.clone(), collected.files)?;
     progress.end(&format!("{} files", evidence.files.len()), sweep.findings.is_empty());

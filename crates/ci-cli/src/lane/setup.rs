@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ci_adapters::{Credentials, OpenOptions, RegistryOptions};
+use ci_agent::sweep::EnvSecrets;
 use ci_evidence::dsse;
 use ci_evidence::keys::{SigningKey, VerifyingKey};
 use ci_execute::ImageStore;
@@ -191,16 +192,17 @@ impl Setup {
     }
 }
 
-/// Credentials of the environment: their names, and a scanner that knows their values.
+/// Credentials of the environment: the names that are kept from commands, and a scanner that knows the values.
 fn secrets_of(env: &BTreeMap<OsString, OsString>) -> Result<(Vec<String>, Scanner), Failure> {
-    let secret: Vec<(String, String)> = env
-        .iter()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
-        .filter(|(name, value)| ci_agent::env::is_credential(name, value))
-        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
-        .collect();
-    let scanner = Scanner::with_values(&secret).map_err(Failure::usage)?;
-    Ok((secret.into_iter().map(|(name, _)| name).collect(), scanner))
+    let text = |text: &OsString| text.to_string_lossy().into_owned();
+    let secrets = EnvSecrets::collect(env.iter().map(|(name, value)| (text(name), text(value))));
+    let mut withheld = secrets.names();
+    withheld.extend(
+        env.iter().filter(|(name, value)| ci_agent::env::is_credential(&text(name), value)).map(|(name, _)| text(name)),
+    );
+    withheld.sort();
+    withheld.dedup();
+    Ok((withheld, secrets.scanner().map_err(Failure::usage)?))
 }
 
 /// Configuration and overlay of a repository, merged.

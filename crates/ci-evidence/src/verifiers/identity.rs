@@ -11,9 +11,6 @@ const KIND: EvidenceKind = EvidenceKind::Identity;
 /// Clocks of issuer and lane may differ by this much, in seconds.
 const SKEW_S: i64 = 60;
 
-/// What an audience starts with that binds a token to an image digest.
-pub(super) const AUDIENCE_PREFIX: &str = "ci-intel:sha256:";
-
 /// The audience that binds a token to an image digest: no other relying party accepts it.
 #[must_use]
 pub fn audience(digest: &ci_types::Digest) -> String {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use ci_formats::secrets::Scanner;
-use ci_types::record::{EvidenceFile, EvidenceKind, IdentityRecord, SecretHit, SecretSweep};
+use ci_types::record::{EvidenceFile, EvidenceKind, SecretHit, SecretSweep};
 
-use super::{Inputs, ensure, identity};
+use super::{Inputs, ensure};
 use crate::facts::{Outcome, RejectionCode, SecretsFact, VerifiedFact};
 
 const KIND: EvidenceKind = EvidenceKind::SecretSweep;
@@ -34,21 +34,13 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<SecretsFact> {
     ))
 }
 
-/// Secrets in one file. The identity's token is exempt where its audience makes it good for nothing but this digest; that it
-/// does is for the identity verifier to prove, and without that proof no gate passes.
-pub(crate) fn hits(scanner: &Scanner, file: &EvidenceFile, content: &[u8]) -> Vec<SecretHit> {
-    let exempt = (file.kind == EvidenceKind::Identity)
-        .then(|| ci_types::canonical::from_slice::<IdentityRecord>(content).ok())
-        .flatten()
-        .filter(|record| record.claims.as_ref().is_some_and(|claims| claims.aud.starts_with(identity::AUDIENCE_PREFIX)))
-        .and_then(|record| record.digest_token);
-    let text = match &exempt {
-        Some(token) => String::from_utf8_lossy(content).replace(token, "").into_bytes(),
-        None => content.to_vec(),
+/// Secrets in one file. The rules themselves let a token pass whose only audience is an image digest: it is good for nothing
+/// else, and that it is genuine is for the identity verifier to prove.
+fn hits(scanner: &Scanner, file: &EvidenceFile, content: &[u8]) -> Vec<SecretHit> {
+    let hit = |hit: ci_formats::secrets::Hit<'_>| SecretHit {
+        rule: hit.rule_id.to_owned(),
+        path: file.path.clone(),
+        line: hit.line,
     };
-    scanner
-        .scan(&text)
-        .into_iter()
-        .map(|hit| SecretHit { rule: hit.rule_id.to_owned(), path: file.path.clone(), line: hit.line })
-        .collect()
+    scanner.scan(content).into_iter().map(hit).collect()
 }
