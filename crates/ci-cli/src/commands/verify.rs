@@ -3,7 +3,7 @@
 use ci_policy::replay::{self, Expectations, Refusal};
 use ci_types::record::Verdict;
 
-use crate::args::VerifyArgs;
+use crate::args::{Format, VerifyArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::{self, View};
@@ -24,6 +24,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
                 .bundle(&args.bundle)
                 .verified(replayed.manifest.files.len());
             ui::print(&render::decision(&view, args.format)?);
+            if args.env.is_none() && args.format == Format::Text && !replayed.decision.lane.authoritative {
+                ui::note(
+                    "this was decided for a developer's machine; before a deployment demand one: --env ENVIRONMENT",
+                );
+            }
             Ok(match replayed.decision.verdict {
                 Verdict::Accepted => Exit::Ok,
                 Verdict::Rejected => Exit::Rejected,

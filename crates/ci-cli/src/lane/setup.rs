@@ -171,13 +171,6 @@ impl Setup {
         Ok(Run { id, resume_key, folder })
     }
 
-    /// The id that a failed attempt is recorded under.
-    pub(crate) fn run_id_for_failure(&self, state: &State) -> String {
-        let unfinished = std::fs::read_dir(state.root().join("unfinished")).ok().into_iter().flatten().flatten();
-        let mut ids = unfinished.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-        ids.next().unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
-    }
-
     pub(crate) fn print_plan(&self) {
         let build = &self.effective.config.build;
         ui::print(&format!(
