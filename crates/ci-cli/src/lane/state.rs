@@ -33,10 +33,6 @@ impl State {
         Self { root: repo.join(".ci-intel/state") }
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Takes the lane lock, or says who must end first.
     pub(crate) fn lock(&self) -> Result<LaneLock, Failure> {
         fs::create_dir_all(&self.root).map_err(|error| Failure::file("create", &self.root, error))?;
