@@ -18,10 +18,17 @@ pub fn run(_: &[String]) -> anyhow::Result<bool> {
     let before = std::env::var_os("PATH").unwrap_or_default();
     let programs = program.parent().map(ToOwned::to_owned);
     let path = std::env::join_paths(programs.into_iter().chain(std::env::split_paths(&before)))?;
+    // The reader's own key and configuration are none of our business.
+    let home = root.join("out/readme-config");
     let mut ran = 0;
     for (line, command) in readme_commands(readme).into_iter().filter(|(_, command)| !command.starts_with("make ")) {
         println!("README.md:{line}: $ {command}");
-        let status = Command::new("sh").args(["-c", command]).current_dir(&folder).env("PATH", &path).status()?;
+        let status = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(&folder)
+            .env("PATH", &path)
+            .env("XDG_CONFIG_HOME", &home)
+            .status()?;
         if !status.success() {
             bail!("README.md:{line}: `{command}` ended with {status}");
         }

@@ -13,11 +13,11 @@ pub use docs::readme_commands;
 
 use crate::repo::Repo;
 
-/// Looks at the repository; each text says what is wrong and how to mend it.
-type Check = fn(&Repo) -> Vec<String>;
+/// A rule: what holds when it passes, and how to find what breaks it.
+type Rule = (&'static str, fn(&Repo) -> Vec<String>);
 
-/// The checks that need nothing but the files.
-const CHECKS: &[(&str, Check)] = &[
+/// The rules that need nothing but the files.
+const CHECKS: &[Rule] = &[
     ("pure crates stay pure", purity::check),
     ("units of extension have source, registration, page and cases", units::check),
     ("files and names", sizes::check),
