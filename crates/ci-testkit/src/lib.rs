@@ -10,6 +10,7 @@ mod referrers_registry;
 pub mod release;
 mod server;
 mod tool;
+mod unsealed;
 
 pub use debian_registry::{DebianRegistry, RegistrySetup, Tls};
 pub use fault_proxy::{Fault, FaultProxy, forward};
@@ -17,3 +18,4 @@ pub use fault_proxy::{Fault, FaultProxy, forward};
 pub use referrers_registry::ReferrersRegistry;
 pub use server::{Request, Response, Server};
 pub use tool::{require, run};
+pub use unsealed::Unsealed;

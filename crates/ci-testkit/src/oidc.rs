@@ -1,8 +1,9 @@
 //! An OIDC issuer's key, made by openssl once a process: real RS256 tokens and the JWKS that verifies them.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 pub struct Issuer {
     key: tempfile::NamedTempFile,
     modulus: Vec<u8>,
+    /// Tokens by what was signed: PKCS#1 v1.5 is deterministic, and starting openssl takes longer than all else.
+    tokens: Mutex<BTreeMap<String, String>>,
 }
 
 /// The key id of every issuer's one key.
@@ -41,7 +44,7 @@ impl Issuer {
         let text = String::from_utf8(shown.stdout).unwrap();
         let hex = text.trim().strip_prefix("Modulus=").unwrap();
         let modulus = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-        Self { key, modulus }
+        Self { key, modulus, tokens: Mutex::default() }
     }
 
     /// The public keys (RFC 7517).
@@ -65,6 +68,10 @@ impl Issuer {
     pub fn token_with(&self, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap());
         let signed = format!("{}.{}", part(header), part(claims));
+        let mut tokens = self.tokens.lock().unwrap();
+        if let Some(token) = tokens.get(&signed) {
+            return token.clone();
+        }
         let mut child = Command::new("openssl")
             .args(["dgst", "-sha256", "-sign"])
             .arg(self.key.path())
@@ -75,6 +82,8 @@ impl Issuer {
         child.stdin.take().unwrap().write_all(signed.as_bytes()).unwrap();
         let signature = child.wait_with_output().unwrap();
         assert!(signature.status.success());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.stdout))
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.stdout));
+        tokens.insert(signed, token.clone());
+        token
     }
 }

@@ -1,6 +1,7 @@
 //! A complete good release, kept as records: change one, and everything that depends on it is made anew and signed again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use ci_evidence::decision_log::DecisionLog;
 use ci_evidence::dsse;
@@ -442,7 +443,8 @@ impl Release {
             let envelope = dsse::seal(dsse::IN_TOTO, &canonical::to_vec(&statement).unwrap(), &self.key).unwrap();
             self.add(&mut files, EvidenceKind::Provenance, envelope);
         }
-        let scanner = Scanner::builtin();
+        static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::builtin);
+        let scanner = &*SCANNER;
         let mut sweep = SecretSweep {
             schema: SweepSchema::V1,
             rules: scanner.rules_digest(),

@@ -1,6 +1,7 @@
 //! Secrets: the lane's sweep covers every evidence file, and the verifier sweeps again itself.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use ci_formats::secrets::Scanner;
 use ci_types::record::{EvidenceFile, EvidenceKind, SecretHit, SecretSweep};
@@ -12,11 +13,13 @@ const KIND: EvidenceKind = EvidenceKind::SecretSweep;
 
 pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<SecretsFact> {
     let (entry, record): (_, SecretSweep) = inputs.set.record(KIND)?;
-    let scanner = Scanner::builtin();
+    // Building it takes longer than searching a small bundle.
+    static SCANNER: LazyLock<Scanner> = LazyLock::new(Scanner::builtin);
+    let scanner = &*SCANNER;
     let mut findings: BTreeSet<SecretHit> = record.findings.iter().cloned().collect();
     let mut searched = 0;
     for (file, content) in inputs.set.files().iter().filter(|(file, _)| !file.kind.is_derived()) {
-        findings.extend(hits(&scanner, file, content));
+        findings.extend(hits(scanner, file, content));
         if file.kind == KIND {
             continue;
         }
