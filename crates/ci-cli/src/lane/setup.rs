@@ -14,6 +14,7 @@ use ci_types::record::SourceState;
 use ci_types::{Digest, Environment, Tag, canonical};
 use serde_json::json;
 
+use super::planned::PlannedLayout;
 use super::preflight::Cleared;
 use super::state::{ReleaseFolder, State};
 use crate::args::{OverlayArgs, ReleaseArgs};
@@ -84,11 +85,17 @@ impl Setup {
                 ..RegistryOptions::default()
             },
         };
-        let store = ci_adapters::open(&publish.target, &repo, &options)
-            .map_err(|error| Failure::usage(error).fix("correct `publish.target` in .ci-intel/config.yml"))?;
+        let planned = if args.dry_run { PlannedLayout::of(&publish.target, &repo, &project.name) } else { None };
+        let store: Box<dyn ImageStore> = match planned {
+            Some(planned) => Box::new(planned),
+            None => ci_adapters::open(&publish.target, &repo, &options)
+                .map_err(|error| Failure::usage(error).fix("correct `publish.target` in .ci-intel/config.yml"))?,
+        };
         let key_path = args.key.clone().map_or_else(key::default_path, Ok)?;
-        let (key, made) = key::load_or_generate(&key_path)?;
-        if made {
+        let (key, made) = if args.dry_run { key::load_or_imagine(&key_path) } else { key::load_or_generate(&key_path) }?;
+        if made && args.dry_run {
+            ui::note(&format!("would make signing key {}", key_path.display()));
+        } else if made {
             ui::note(&format!(
                 "made signing key {}; give {} to whoever verifies",
                 key_path.display(),
@@ -172,13 +179,6 @@ impl Setup {
         };
         let folder = ReleaseFolder::new(state.release(&id));
         Ok(Run { id, resume_key, folder })
-    }
-
-    /// The id that a failed attempt is recorded under.
-    pub(crate) fn run_id_for_failure(&self, state: &State) -> String {
-        let unfinished = std::fs::read_dir(state.root().join("unfinished")).ok().into_iter().flatten().flatten();
-        let mut ids = unfinished.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-        ids.next().unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
     }
 
     pub(crate) fn print_plan(&self) {
