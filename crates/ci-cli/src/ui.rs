@@ -2,8 +2,10 @@
 //! Progress goes to standard error; standard output holds only the report.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ci_formats::secrets::Scanner;
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
@@ -23,12 +25,44 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// Prints a failure with its fix.
+/// Prints a failure with its fix. Causes quote files, arguments and servers, so secrets are taken out here, at the last moment.
 pub(crate) fn error(failure: &Failure) {
-    note(&format!("{} {}", "error:".red().bold(), failure.message));
+    note(&format!("{} {}", "error:".red().bold(), redacted(&failure.message)));
     if let Some(fix) = &failure.fix {
-        note(&format!("  {} {fix}", "fix:".cyan().bold()));
+        note(&format!("  {} {}", "fix:".cyan().bold(), redacted(fix)));
     }
+}
+
+/// Text without secrets: those that look like one, and the values of this process's credentials.
+pub(crate) fn redacted(text: &str) -> String {
+    let held: Vec<(String, String)> = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
+        .filter(|(name, value)| ci_agent::env::is_credential(name, value))
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect();
+    let scanner = Scanner::with_values(&held).unwrap_or_else(|_| Scanner::builtin());
+    String::from_utf8_lossy(&scanner.redact(text.as_bytes())).into_owned()
+}
+
+/// Text of others on a terminal or in a CI log: one line, and nothing that the terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            // Besides control characters, those that reorder text (Unicode TR 36, section 2.10.1).
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+            control if control.is_control() => out.extend(control.escape_default()),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A path as the shell in this folder would want it: relative where that is shorter.
+pub(crate) fn path(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
+    below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path).display().to_string()
 }
 
 enum Style {

@@ -25,7 +25,7 @@ pub enum BuildError {
     },
     /// A file that must be there is not.
     #[error(
-        "`{path}` ({role}) does not exist in the build directory after the steps; correct the path or the step that makes it"
+        "`{path}` ({role}) is not in the build directory: build.context.include does not declare it and no step made it; declare it, or correct the path"
     )]
     Missing {
         /// Path in the build directory.

@@ -55,7 +55,7 @@ pub(crate) fn chains(entries: &[LogEntry]) -> Vec<Row<'_>> {
 }
 
 pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
-    let state = State::of(&args.repo.repo);
+    let state = State::existing(&args.repo.repo)?;
     let log = state.log()?;
     let rows = chains(&log.entries);
     let text = match args.format {
@@ -107,7 +107,7 @@ fn text(rows: &[Row<'_>], limit: usize) -> String {
             entry.lane.id,
         );
         if let Some(failure) = &entry.failure {
-            let _ = writeln!(out, "      ended in stage {}: {}", failure.stage, failure.message);
+            let _ = writeln!(out, "      ended in stage {}: {}", failure.stage, ui::plain(&failure.message));
         }
         if !entry.denied_by.is_empty() {
             let _ = writeln!(out, "      denied by {}", entry.denied_by.join(", "));

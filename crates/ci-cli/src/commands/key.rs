@@ -57,6 +57,11 @@ pub(crate) fn load_or_generate(path: &Path) -> Result<(SigningKey, bool), Failur
     if path.exists() { Ok((load(path)?, false)) } else { Ok((generate(path, Algorithm::EcdsaP256)?, true)) }
 }
 
+/// Loads a key, or makes one in memory only where the file does not exist yet: what a dry run needs.
+pub(crate) fn load_or_imagine(path: &Path) -> Result<(SigningKey, bool), Failure> {
+    if path.exists() { Ok((load(path)?, false)) } else { Ok((random(Algorithm::EcdsaP256)?, true)) }
+}
+
 fn load(path: &Path) -> Result<SigningKey, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).map_err(|error| Failure::file("read", path, error))?.permissions().mode();
@@ -74,12 +79,16 @@ fn generate(path: &Path, algorithm: Algorithm) -> Result<SigningKey, Failure> {
                 .fix("choose another name, or move the old key away"));
         }
     }
-    let mut seed = [0_u8; 32];
-    let mut random = std::fs::File::open("/dev/urandom").map_err(Failure::internal)?;
-    random.read_exact(&mut seed).map_err(Failure::internal)?;
-    let key = SigningKey::from_seed(algorithm, &seed).map_err(Failure::internal)?;
+    let key = random(algorithm)?;
     // The public half first: a crash in between leaves no private key that nobody can verify.
     files::write(&public_path(path), key.verifying_key().to_pem().map_err(Failure::internal)?.as_bytes())?;
     files::write_private(path, key.to_pem().map_err(Failure::internal)?.as_bytes())?;
     Ok(key)
+}
+
+fn random(algorithm: Algorithm) -> Result<SigningKey, Failure> {
+    let mut seed = [0_u8; 32];
+    let mut random = std::fs::File::open("/dev/urandom").map_err(Failure::internal)?;
+    random.read_exact(&mut seed).map_err(Failure::internal)?;
+    SigningKey::from_seed(algorithm, &seed).map_err(Failure::internal)
 }

@@ -9,13 +9,23 @@ use crate::render::{self, View};
 use crate::{lane, ui};
 
 pub(crate) fn run(args: &ReleaseArgs) -> Result<Exit, Failure> {
-    let Some(released) = lane::run(args)? else { return Ok(Exit::Ok) };
+    let released = match lane::run(args) {
+        Ok(Some(released)) => released,
+        Ok(None) => return Ok(Exit::Ok),
+        Err(failure) => {
+            // Programs read standard output; they must find a rejection there too.
+            if let Some(report) = render::stopped(&failure, args.format)? {
+                ui::print(&report);
+            }
+            return Err(failure);
+        }
+    };
     let view = View::of(&released.decision).bundle(&released.bundle).signed_by(&released.key_id);
     ui::print(&render::decision(&view, args.format)?);
     if args.format == crate::args::Format::Text {
         ui::note(&format!(
             "check it anywhere, offline: ci-intel verify {} --key {}",
-            released.bundle.display(),
+            ui::path(&released.bundle),
             released.public_key.display()
         ));
     }

@@ -1,5 +1,7 @@
 //! `ci-intel verify`: offline; opens no socket.
 
+use std::path::Path;
+
 use ci_policy::replay::{self, Expectations, Refusal};
 use ci_types::record::Verdict;
 
@@ -35,11 +37,22 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
             })
         }
         Err(refusal) => {
-            ui::print(&render::refusal(&refusal, &args.bundle, args.format)?);
+            ui::print(&render::refusal(&refusal, &args.bundle, &command(args), args.format)?);
             Ok(match refusal {
                 Refusal::Undecided(_) => Exit::Undecided,
                 Refusal::Rejected(_) => Exit::Rejected,
             })
         }
     }
+}
+
+/// The command as it was given, to add to.
+fn command(args: &VerifyArgs) -> String {
+    let mut words = vec!["ci-intel verify".to_owned(), args.bundle.display().to_string()];
+    let mut flag = |name: &str, path: &Path| words.push(format!("{name} {}", path.display()));
+    args.trust.key.iter().for_each(|path| flag("--key", path));
+    args.trust.organisation_key.iter().for_each(|path| flag("--organisation-key", path));
+    args.trust.identity.iter().for_each(|path| flag("--identity", path));
+    args.trust.issuer_keys.iter().for_each(|path| flag("--issuer-keys", path));
+    words.join(" ")
 }

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lane::State;
 use crate::render::{self, View};
-use crate::ui;
+use crate::ui::{self, plain};
 
 pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
     let as_file = Path::new(&args.reference);
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
 
 /// The newest release that the reference names.
 fn find(args: &WhyArgs) -> Result<PathBuf, Failure> {
-    let state = State::of(&args.repo.repo);
+    let state = State::existing(&args.repo.repo)?;
     let log = state.log()?;
     let entry = log.entries.iter().rev().find(|entry| names(entry, &args.reference)).ok_or_else(|| {
         Failure::usage(format!("no release here is named `{}`", args.reference)).fix("ci-intel history lists them")
@@ -102,12 +102,12 @@ fn answers(decision: &Decision, opened: &Opened, bundle: &Path) -> String {
         ),
     ];
     for (question, answer) in rows {
-        let _ = writeln!(out, "{question:<9} {answer}");
+        let _ = writeln!(out, "{question:<9} {}", plain(&answer));
     }
     for gate in &decision.gates {
         let word = if gate.verdict == GateVerdict::Pass { "pass" } else { "DENY" };
         for reason in &gate.reasons {
-            let _ = writeln!(out, "          {word} {:<21} {}", gate.gate, reason.message);
+            let _ = writeln!(out, "          {word} {:<21} {}", gate.gate, plain(&reason.message));
         }
     }
     let denied: Vec<_> = decision.gates.iter().filter(|gate| gate.verdict == GateVerdict::Deny).collect();
@@ -116,10 +116,10 @@ fn answers(decision: &Decision, opened: &Opened, bundle: &Path) -> String {
     } else {
         let _ = writeln!(out, "verdict   rejected; the shortest path to acceptance:");
         for (step, fix) in shortest_path(&denied).into_iter().enumerate() {
-            let _ = writeln!(out, "          {}. {fix}", step + 1);
+            let _ = writeln!(out, "          {}. {}", step + 1, plain(&fix));
         }
     }
-    let _ = writeln!(out, "evidence  {} files in {}", opened.manifest.files.len(), bundle.display());
+    let _ = writeln!(out, "evidence  {} files in {}", opened.manifest.files.len(), ui::path(bundle));
     out
 }
 

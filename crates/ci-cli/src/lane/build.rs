@@ -59,6 +59,7 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     let outcome = dual::build(&request, &mut recorder).map_err(Failure::rejected);
     let recorded = recorder.into_recorded();
     let outcome = outcome?;
+    no_secret_in_image(setup, &outcome.image)?;
     let logs = store_logs(run, &recorded)?;
     let built = Built {
         layout: outcome.image.layout,
@@ -84,6 +85,18 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
         built.determinism.first_difference.is_none(),
     );
     Ok(built)
+}
+
+/// What an image says of itself is public wherever it is pulled, so a secret in it stops the lane before it is published.
+fn no_secret_in_image(setup: &Setup, image: &engine::BuiltImage) -> Result<(), Failure> {
+    for (what, digest) in [("manifest", image.manifest.digest), ("config", image.config)] {
+        let content = crate::files::read(&image.layout.join("blobs/sha256").join(digest.hex()))?;
+        if let Some(hit) = setup.scanner.scan(&content).first() {
+            return Err(Failure::rejected(format!("the image {what} holds a secret ({}); it was not published", hit.rule_id))
+                .fix("revoke that credential and pass it at run time instead of baking it into the image"));
+        }
+    }
+    Ok(())
 }
 
 /// A resumed build counts only while every byte of it is still there.

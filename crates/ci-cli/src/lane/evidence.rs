@@ -60,7 +60,7 @@ pub(crate) fn run(
     policies(setup, cleared, &mut collected)?;
     logs(run, built, &commands_logs, &mut collected)?;
 
-    // The clock is read before the token is asked for: a token is never older than the decision it is for.
+    // The clock is read after the token was asked for: no decision is older than the token it rests on.
     let identity = cleared.identity.record(&publication.subject.digest, cleared.permissions.clone())?;
     collected.put(EvidenceKind::Identity, bytes(&identity)?)?;
     let now = super::now()?;

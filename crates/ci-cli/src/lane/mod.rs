@@ -9,6 +9,7 @@ mod commands;
 mod decide;
 mod evidence;
 mod identity;
+mod planned;
 mod preflight;
 mod publish;
 mod setup;
@@ -71,14 +72,13 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
     let _lock = state.lock()?;
     // A log whose chain is broken is found before anything is released on top of it.
     state.log()?;
-    let mut run_id = None;
-    match stages(args, &setup, &state, &mut progress, &mut run_id) {
+    let mut run_id = uuid::Uuid::new_v4().to_string();
+    match stages(args, &setup, &state, &mut run_id, &mut progress) {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
             progress.end("stopped", false);
             // A fault of the machine is no statement about the release; everything else is an attempt that failed.
             if failure.exit() != Exit::Internal {
-                let run_id = run_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
                 record_failure(&setup, &state, run_id, stage, &failure)?;
             }
             Err(failure)
@@ -90,12 +90,12 @@ fn stages(
     args: &ReleaseArgs,
     setup: &Setup,
     state: &State,
+    run_id: &mut String,
     progress: &mut Progress,
-    run_id: &mut Option<String>,
 ) -> Result<Released, StageError> {
     let cleared = preflight::run(setup, progress).stage("preflight")?;
     let run = setup.begin(state, &cleared, args.fresh).stage("preflight")?;
-    *run_id = Some(run.id.clone());
+    run_id.clone_from(&run.id);
     let built = build::run(setup, &run, progress).stage("build")?;
     let publication = publish::run(setup, &cleared, &built, progress).stage("publish")?;
     let smoke = smoke::run(setup, &run, &built, progress).stage("smoke")?;
@@ -103,7 +103,13 @@ fn stages(
     decide::run(args, setup, state, &run, &cleared, &publication, evidence, progress).stage("decision")
 }
 
-fn record_failure(setup: &Setup, state: &State, run_id: String, stage: &str, failure: &Failure) -> Result<(), Failure> {
+fn record_failure(
+    setup: &Setup,
+    state: &State,
+    run_id: String,
+    stage: &str,
+    failure: &Failure,
+) -> Result<(), Failure> {
     let attempt = Attempt {
         run_id,
         project: setup.effective.config.project.name.clone(),

@@ -15,6 +15,7 @@ use ci_types::record::SourceState;
 use ci_types::{Digest, Environment, Tag, canonical};
 use serde_json::json;
 
+use super::planned::PlannedLayout;
 use super::preflight::Cleared;
 use super::state::{ReleaseFolder, State};
 use crate::args::{OverlayArgs, ReleaseArgs};
@@ -81,11 +82,17 @@ impl Setup {
                 ..RegistryOptions::default()
             },
         };
-        let store = ci_adapters::open(&publish.target, &repo, &options)
-            .map_err(|error| Failure::usage(error).fix("correct `publish.target` in .ci-intel/config.yml"))?;
+        let planned = if args.dry_run { PlannedLayout::of(&publish.target, &repo, &project.name) } else { None };
+        let store: Box<dyn ImageStore> = match planned {
+            Some(planned) => Box::new(planned),
+            None => ci_adapters::open(&publish.target, &repo, &options)
+                .map_err(|error| Failure::usage(error).fix("correct `publish.target` in .ci-intel/config.yml"))?,
+        };
         let key_path = args.key.clone().map_or_else(key::default_path, Ok)?;
-        let (key, made) = key::load_or_generate(&key_path)?;
-        if made {
+        let (key, made) = if args.dry_run { key::load_or_imagine(&key_path) } else { key::load_or_generate(&key_path) }?;
+        if made && args.dry_run {
+            ui::note(&format!("would make signing key {}", key_path.display()));
+        } else if made {
             ui::note(&format!(
                 "made signing key {}; give {} to whoever verifies",
                 key_path.display(),

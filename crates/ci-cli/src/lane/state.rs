@@ -11,8 +11,8 @@ use ci_evidence::decision_log::{self, Attempt, DecisionLog, LogEntry, StageFailu
 use ci_types::record::Decision;
 use ci_types::{Digest, canonical};
 use rustix::fs::{FlockOperation, flock};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::files;
@@ -31,6 +31,15 @@ pub(crate) struct LaneLock {
 impl State {
     pub(crate) fn of(repo: &Path) -> Self {
         Self { root: repo.join(".ci-intel/state") }
+    }
+
+    /// The state of a repository that is there; it may hold nothing yet.
+    pub(crate) fn existing(repo: &Path) -> Result<Self, Failure> {
+        match repo.canonicalize() {
+            Ok(repo) if repo.is_dir() => Ok(Self::of(&repo)),
+            Ok(_) => Err(Failure::file("open", repo, "it is no folder")),
+            Err(error) => Err(Failure::file("open", repo, error)),
+        }
     }
 
     /// Takes the lane lock, or says who must end first.
@@ -107,10 +116,12 @@ impl State {
         self.root.join("decisions.ndjson")
     }
 
-    /// Appends a decision once: asked again for the same decision, it returns the entry that is there.
+    /// Appends a decision once: asked again for the same decision, it returns the entry that is there. Where its run was
+    /// recorded as failed since, the decision is appended again: the log's last word about a run is the truth about it.
     pub(crate) fn append(&self, project: &str, decision: &Decision, digest: Digest) -> Result<LogEntry, Failure> {
         let log = self.log()?;
-        if let Some(entry) = log.entries.iter().find(|entry| entry.decision == Some(digest)) {
+        let last = log.entries.iter().rev().find(|entry| entry.run_id == decision.run_id);
+        if let Some(entry) = last.filter(|entry| entry.decision == Some(digest)) {
             return Ok(entry.clone());
         }
         let entry = log.next(project, decision, digest);

@@ -19,6 +19,18 @@ pub(super) fn decision(view: &View<'_>) -> String {
     page(&format!("Release {}", view.decision.subject.tag), &body)
 }
 
+/// The page of what ended without a decision that holds.
+pub(super) fn stopped(word: &str, what: &str, reason: &str, fix: Option<&str>) -> String {
+    let fix = fix.map(|fix| format!("<div class=fix>{}</div>", escape(fix))).unwrap_or_default();
+    let body = format!(
+        "<section class=no><h2><span class='badge no'>{}</span> {}</h2><p>{}</p>{fix}</section>",
+        escape(word),
+        escape(what),
+        escape(reason)
+    );
+    page("No release", &body)
+}
+
 /// The page of `ci-intel history --format html`.
 pub(crate) fn history(rows: &[Row<'_>], state: &State) -> Result<String, Failure> {
     let accepted = rows.iter().filter(|row| row.entry.verdict == Verdict::Accepted).count();

@@ -13,7 +13,9 @@ use ci_policy::replay::Refusal;
 use ci_types::record::{Decision, GateVerdict};
 
 use crate::args::Format;
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ui;
 
 pub(crate) use html::history as history_page;
 pub(crate) use json::pretty;
@@ -65,14 +67,14 @@ pub(crate) fn decision(view: &View<'_>, format: Format) -> Result<String, Failur
     }
 }
 
-/// Renders a bundle that vouches for nothing.
-pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, format: Format) -> Result<String, Failure> {
+/// Renders a bundle that vouches for nothing; `command` is the call so far, for the hint what to add to it.
+pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, command: &str, format: Format) -> Result<String, Failure> {
     let word = match refusal {
         Refusal::Undecided(_) => "undecided",
         Refusal::Rejected(_) => "rejected",
     };
     let reason = match refusal {
-        Refusal::Undecided(missing) => missing.to_string(),
+        Refusal::Undecided(missing) => missing.to_string().replace("ci-intel verify BUNDLE", command),
         Refusal::Rejected(fault) => fault.to_string(),
     };
     match format {
@@ -83,11 +85,31 @@ pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, format: Format) -> Resul
             "reason": reason,
         })),
         Format::Sarif => sarif::document(vec![sarif::result("bundle", &reason, &bundle.display().to_string())]),
-        Format::Markdown => Ok(format!("**{word}**: `{}`\n\n{reason}\n", bundle.display())),
+        Format::Markdown => Ok(format!("**{word}**: `{}`\n\n{}\n", bundle.display(), markdown::escape(&reason))),
         Format::Github => Ok(github::annotation("bundle", &reason)),
-        Format::Html => {
-            Err(Failure::usage("html shows decisions; this bundle has none that holds")
-                .fix("use --format text or json"))
-        }
+        Format::Html => Ok(html::stopped(word, &bundle.display().to_string(), &reason, None)),
     }
+}
+
+/// Renders a release that ended before a decision. `None` for text, where the error itself says it all.
+pub(crate) fn stopped(failure: &Failure, format: Format) -> Result<Option<String>, Failure> {
+    let word = match failure.exit() {
+        Exit::Rejected => "rejected",
+        Exit::Undecided => "undecided",
+        Exit::Ok | Exit::Usage | Exit::Internal => "error",
+    };
+    let reason = ui::redacted(&failure.message);
+    let fix = failure.fix.as_deref().map(ui::redacted);
+    let with_fix = fix.as_ref().map_or_else(|| reason.clone(), |fix| format!("{reason}\nfix: {fix}"));
+    Ok(Some(match format {
+        Format::Text => return Ok(None),
+        Format::Json => json::pretty(&serde_json::json!({ "verdict": word, "reason": reason, "fix": fix }))?,
+        Format::Sarif => sarif::document(vec![sarif::result("lane", &with_fix, ".ci-intel/config.yml")])?,
+        Format::Markdown => {
+            let fix = fix.map(|fix| format!("\n\nfix: {}", markdown::escape(&fix))).unwrap_or_default();
+            format!("### ci-intel: {word}\n\n{}{fix}\n", markdown::escape(&reason))
+        }
+        Format::Github => github::annotation("lane", &with_fix),
+        Format::Html => html::stopped(word, "the release", &reason, fix.as_deref()),
+    }))
 }

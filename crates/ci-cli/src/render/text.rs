@@ -7,6 +7,7 @@ use ci_types::record::{GateVerdict, Verdict};
 use owo_colors::OwoColorize as _;
 
 use super::View;
+use crate::ui::{self, plain};
 
 pub(super) fn decision(view: &View<'_>) -> String {
     let decision = view.decision;
@@ -17,7 +18,7 @@ pub(super) fn decision(view: &View<'_>) -> String {
     };
     let _ = writeln!(out, "{verdict} for {}: {}:{}", decision.environment, decision.subject.name, decision.subject.tag);
     let mut row = |key: &str, value: &str| {
-        let _ = writeln!(out, "  {:<10} {value}", key.dimmed());
+        let _ = writeln!(out, "  {:<10} {}", key.dimmed(), plain(value));
     };
     row("digest", &decision.subject.digest.to_string());
     row("commit", &format!("{} {}", decision.commit, decision.repository));
@@ -32,25 +33,25 @@ pub(super) fn decision(view: &View<'_>) -> String {
         row("verified", &format!("{files} files; the decision was replayed byte for byte"));
     }
     if let Some(bundle) = &view.bundle {
-        row("bundle", bundle);
+        row("bundle", &ui::path(Path::new(bundle)));
     }
     for gate in &decision.gates {
         let denied = gate.verdict == GateVerdict::Deny;
         let mark = if denied { "deny".red().to_string() } else { "pass".green().to_string() };
-        let first = gate.reasons.first().map(|reason| reason.message.as_str()).unwrap_or_default();
+        let first = plain(gate.reasons.first().map(|reason| reason.message.as_str()).unwrap_or_default());
         if !denied {
             let _ = writeln!(out, "  {mark} {:<21} {}", gate.gate, first.dimmed());
             continue;
         }
         let _ = writeln!(out, "  {mark} {}", gate.gate.bold());
         for reason in &gate.reasons {
-            let _ = writeln!(out, "         {}: {}", reason.code.red(), reason.message);
-            let _ = writeln!(out, "         {} {}", "fix:".cyan(), reason.remediation);
+            let _ = writeln!(out, "         {}: {}", reason.code.red(), plain(&reason.message));
+            let _ = writeln!(out, "         {} {}", "fix:".cyan(), plain(&reason.remediation));
         }
     }
     out
 }
 
 pub(super) fn refusal(word: &str, reason: &str, bundle: &Path) -> String {
-    format!("{} {}\n  {reason}\n", word.to_uppercase().red().bold(), bundle.display())
+    format!("{} {}\n  {}\n", word.to_uppercase().red().bold(), bundle.display(), plain(reason))
 }
