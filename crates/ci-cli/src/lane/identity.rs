@@ -27,6 +27,14 @@ impl Identity {
         }
     }
 
+    /// `owner/name` as the issuer knows it.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Github { claims, .. } => Some(&claims.repository),
+            Self::Developer { .. } => None,
+        }
+    }
+
     pub(crate) fn issuer_keys(&self) -> Option<&[u8]> {
         match self {
             Self::Github { issuer_keys, .. } => Some(issuer_keys),
@@ -95,6 +103,15 @@ fn check(setup: &Setup, claims: &GithubClaims) -> Result<(), Failure> {
             claims.sha, setup.source.commit
         ))
         .fix("check out the commit that started the workflow"));
+    }
+    if let Some(declared) = &setup.effective.config.project.repository
+        && *declared != claims.repository
+    {
+        return Err(Failure::rejected(format!(
+            "the token is for {}, `project.repository` says {declared}",
+            claims.repository
+        ))
+        .fix(format!("set `project.repository: {}` in .ci-intel/config.yml, or leave it out", claims.repository)));
     }
     if setup.environment == Environment::Local {
         return Ok(());

@@ -61,7 +61,7 @@ impl<T> InStage<T> for Result<T, Failure> {
 
 /// Runs the lane. `None` after a dry run.
 pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
-    let setup = Setup::load(args)?;
+    let mut setup = Setup::load(args)?;
     let mut progress = Progress::new();
     if args.dry_run {
         preflight::run(&setup, &mut progress)?;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
     // A log whose chain is broken is found before anything is released on top of it.
     state.log()?;
     let mut run_id = uuid::Uuid::new_v4().to_string();
-    match stages(args, &setup, &state, &mut run_id, &mut progress) {
+    match stages(args, &mut setup, &state, &mut run_id, &mut progress) {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
             progress.end("stopped", false);
@@ -88,12 +88,17 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
 
 fn stages(
     args: &ReleaseArgs,
-    setup: &Setup,
+    setup: &mut Setup,
     state: &State,
     run_id: &mut String,
     progress: &mut Progress,
 ) -> Result<Released, StageError> {
     let cleared = preflight::run(setup, progress).stage("preflight")?;
+    // The issuer knows the repository's name; the checkout only says one.
+    if let Some(repository) = cleared.identity.repository() {
+        setup.source.repository = repository.to_owned();
+    }
+    let setup: &Setup = setup;
     let run = setup.begin(state, &cleared, args.fresh).stage("preflight")?;
     run_id.clone_from(&run.id);
     let built = build::run(setup, &run, progress).stage("build")?;
