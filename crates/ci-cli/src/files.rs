@@ -35,12 +35,26 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> 
     write_with(path, content, true)
 }
 
+/// Prefix of files that are being written; one that is left was never whole.
+const PARTIAL: &str = ".tmp-";
+
+/// Removes what writes that were killed left in a folder. Only for folders that nobody else writes to meanwhile.
+pub(crate) fn sweep(folder: &Path) -> Result<(), Failure> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            fs::remove_file(entry.path()).map_err(|error| Failure::file("remove", &entry.path(), error))?;
+        }
+    }
+    Ok(())
+}
+
 fn write_with(path: &Path, content: &[u8], private: bool) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt as _;
     let failed = |error: std::io::Error| Failure::file("write", path, error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder).map_err(failed)?;
     let mode = if private { 0o600 } else { 0o644 };
     file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
     file.write_all(content).map_err(failed)?;

@@ -37,7 +37,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
 fn show(args: &ConfigArgs) -> Result<(), Failure> {
     let (_, _, _, effective) = lane::load_effective(&args.repo.repo, &args.overlay)?;
     if args.format == Format::Json {
-        ui::print(&render::pretty(&effective.config)?);
+        ui::print(&ui::redacted(&render::pretty(&effective.config)?));
         return Ok(());
     }
     let mut out = String::new();
@@ -49,7 +49,7 @@ fn show(args: &ConfigArgs) -> Result<(), Failure> {
         };
         let _ = writeln!(out, "{key} = {value}  # {place}");
     }
-    ui::print(&out);
+    ui::print(&ui::redacted(&out));
     Ok(())
 }
 
@@ -61,7 +61,7 @@ fn explain_key(key: &str, args: &ConfigArgs) -> Result<(), Failure> {
     for explanation in &found {
         describe(&mut out, explanation);
     }
-    ui::print(&out);
+    ui::print(&ui::redacted(&out));
     Ok(())
 }
 
@@ -147,5 +147,6 @@ pub(crate) fn show_errors(errors: &[ConfigError], repository: &[u8], overlay: Op
         let report = [Group::with_title(Level::ERROR.primary_title(title.as_str())).element(snippet)];
         let _ = write!(out, "\n{}", renderer.render(&report));
     }
-    out
+    // The lines that are quoted may hold what should never have been written there.
+    ui::redacted(&out)
 }

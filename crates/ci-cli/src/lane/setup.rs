@@ -64,6 +64,13 @@ impl Setup {
     pub(crate) fn load(args: &ReleaseArgs) -> Result<Self, Failure> {
         let repo = args.repo.repo.canonicalize().map_err(|error| Failure::file("open", &args.repo.repo, error))?;
         let (config_bytes, overlay, organisation_keys, effective) = load_effective(&repo, &args.overlay)?;
+        let host_env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let (withheld, scanner) = secrets_of(&host_env)?;
+        // The configuration becomes evidence byte for byte, so it cannot be redacted later.
+        if let Some(hit) = scanner.scan(&config_bytes).first() {
+            return Err(Failure::rejected(format!("{CONFIG_PATH}:{}: it holds a secret ({})", hit.line, hit.rule_id))
+                .fix("revoke that credential, remove it from the file and its history"));
+        }
         let project = &effective.config.project;
         let source = ci_agent::source::source_state(&repo, project.repository.as_deref().unwrap_or(&project.name))
             .map_err(Failure::usage)?;
@@ -99,9 +106,7 @@ impl Setup {
                 key::public_path(&key_path).display()
             ));
         }
-        let host_env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        let (withheld, scanner) = secrets_of(&host_env)?;
-        let setup = Self {
+        Ok(Self {
             repo,
             environment: args.env,
             config_bytes,
@@ -116,13 +121,7 @@ impl Setup {
             host_env,
             withheld,
             scanner,
-        };
-        // The configuration becomes evidence byte for byte, so it cannot be redacted later.
-        if let Some(hit) = setup.scanner.scan(&setup.config_bytes).first() {
-            return Err(Failure::rejected(format!("{CONFIG_PATH}:{}: it holds a secret ({})", hit.line, hit.rule_id))
-                .fix("revoke that credential, remove it from the file and its history"));
-        }
-        Ok(setup)
+        })
     }
 
     /// Text that may be shown and stored.
@@ -175,6 +174,7 @@ impl Setup {
             }
         };
         let folder = ReleaseFolder::new(state.release(&id));
+        folder.sweep()?;
         Ok(Run { id, resume_key, folder })
     }
 

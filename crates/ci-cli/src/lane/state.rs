@@ -57,6 +57,8 @@ impl State {
             Failure::undecided("another ci-intel release is running in this repository")
                 .fix("wait for it to end, then run the command again")
         })?;
+        files::sweep(&self.root)?;
+        files::sweep(&self.root.join("unfinished"))?;
         Ok(LaneLock { _file: file })
     }
 
@@ -161,6 +163,11 @@ impl ReleaseFolder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes what a killed run was writing.
+    pub(crate) fn sweep(&self) -> Result<(), Failure> {
+        ["", "objects", "stages"].iter().try_for_each(|folder| files::sweep(&self.path.join(folder)))
     }
 
     /// A scratch folder inside the release.

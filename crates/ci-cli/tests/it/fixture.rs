@@ -11,10 +11,10 @@ use ci_testkit::require;
 use serde_json::Value;
 
 /// The program under test.
-pub const CI_INTEL: &str = env!("CARGO_BIN_EXE_ci-intel");
+pub(crate) const CI_INTEL: &str = env!("CARGO_BIN_EXE_ci-intel");
 
 /// The configuration of the repository.
-pub const CONFIG: &str = r#"version: 1
+pub(crate) const CONFIG: &str = r#"version: 1
 project: { name: app }
 build:
   engine: assemble
@@ -39,11 +39,11 @@ scan:
 "#;
 
 /// A JUnit file of one passed test.
-pub const JUNIT: &str =
+pub(crate) const JUNIT: &str =
     r#"<testsuites><testsuite name="app"><testcase name="answers" time="0.1"/></testsuite></testsuites>"#;
 
 /// A SARIF file without findings.
-pub const SARIF: &str =
+pub(crate) const SARIF: &str =
     r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"scanner","version":"1.0"}},"results":[]}]}"#;
 
 const LOCK: &str = r#"version = 4
@@ -61,10 +61,10 @@ checksum = "4a5f13b858c8d314ee3e8f639011f7ccefe71f97f96e50151fb991f267928e2c"
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-pub struct Run {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Run {
@@ -77,14 +77,14 @@ impl From<Output> for Run {
 impl Run {
     /// Demands an exit code.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
         self
     }
 
     /// Demands a text on either stream.
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(
             self.out.contains(text) || self.err.contains(text),
             "`{text}` is nowhere in\n--- stdout\n{}\n--- stderr\n{}",
@@ -96,28 +96,28 @@ impl Run {
 
     /// Demands that a text is on neither stream.
     #[track_caller]
-    pub fn never_says(self, text: &str) -> Self {
+    pub(crate) fn never_says(self, text: &str) -> Self {
         assert!(!self.out.contains(text) && !self.err.contains(text), "`{text}` is in\n{}\n{}", self.out, self.err);
         self
     }
 
     /// Standard output as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.out, self.err))
     }
 }
 
 /// A repository with a home of its own, so that keys and logins are shared with nobody.
 #[derive(Debug)]
-pub struct Repo {
+pub(crate) struct Repo {
     root: tempfile::TempDir,
     env: Vec<(String, String)>,
 }
 
 impl Repo {
     /// A good repository, committed. `None`, after a named skip, where a needed part is not installed.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let needed = [("git", "git"), ("cc", "gcc libc6-dev"), ("bwrap", "bubblewrap"), ("openssl", "openssl")];
         if !needed.into_iter().all(|(program, package)| require(program, package)) {
             return None;
@@ -138,42 +138,42 @@ impl Repo {
     }
 
     /// Folder that holds everything of this test.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
     /// The working tree.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.root.path().join("repo")
     }
 
     /// `.ci-intel/state`.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path().join(".ci-intel/state")
     }
 
     /// Sets a variable for every later command.
-    pub fn env(&mut self, name: &str, value: &str) -> &mut Self {
+    pub(crate) fn env(&mut self, name: &str, value: &str) -> &mut Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Writes a file of the working tree.
-    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
     /// Writes an executable shell script.
-    pub fn script(&self, path: &str, body: &str) {
+    pub(crate) fn script(&self, path: &str, body: &str) {
         self.write(path, format!("#!/bin/sh\nset -eu\n{body}\n"));
         fs::set_permissions(self.path().join(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Replaces a text of the configuration, which must be there.
     #[track_caller]
-    pub fn config(&self, from: &str, to: &str) {
+    pub(crate) fn config(&self, from: &str, to: &str) {
         let path = self.path().join(".ci-intel/config.yml");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "`{from}` is not in\n{text}");
@@ -181,7 +181,7 @@ impl Repo {
     }
 
     /// Appends to the configuration.
-    pub fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let path = self.path().join(".ci-intel/config.yml");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, text + more).unwrap();
@@ -189,7 +189,7 @@ impl Repo {
 
     /// Runs git and returns what it printed.
     #[track_caller]
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(arguments)
             .current_dir(self.path())
@@ -207,31 +207,31 @@ impl Repo {
 
     /// Commits everything and returns the commit.
     #[track_caller]
-    pub fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self.head()
     }
 
     /// The commit.
-    pub fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         self.git(&["rev-parse", "HEAD"])
     }
 
     /// The tag that a release of HEAD gets.
-    pub fn tag(&self) -> String {
+    pub(crate) fn tag(&self) -> String {
         format!("git-{}", self.head())
     }
 
     /// `ci-intel` with arguments, in the working tree, knowing nothing of the test's environment.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(CI_INTEL);
         self.prepare(command.args(arguments));
         command
     }
 
     /// Gives a command the environment of this repository.
-    pub fn prepare(&self, command: &mut Command) {
+    pub(crate) fn prepare(&self, command: &mut Command) {
         let home = self.root.path().join("home");
         command
             .current_dir(self.path())
@@ -246,59 +246,59 @@ impl Repo {
     }
 
     /// Runs `ci-intel` with arguments.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.command(arguments).output().unwrap().into()
     }
 
     /// `ci-intel release`.
-    pub fn release(&self) -> Run {
+    pub(crate) fn release(&self) -> Run {
         self.run(&["release"])
     }
 
     /// Releases, demands acceptance, and returns the bundle.
     #[track_caller]
-    pub fn accepted(&self) -> PathBuf {
+    pub(crate) fn accepted(&self) -> PathBuf {
         let run = self.run(&["release", "--format", "json"]).exits(0);
         PathBuf::from(run.json()["bundle"].as_str().unwrap())
     }
 
     /// Verifies a bundle with this repository's key and more flags.
-    pub fn verify(&self, bundle: &Path, more: &[&str]) -> Run {
+    pub(crate) fn verify(&self, bundle: &Path, more: &[&str]) -> Run {
         let key = self.public_key();
         self.run(&[&["verify", text(bundle), "--key", text(&key)], more].concat())
     }
 
     /// All bundles of the repository.
-    pub fn bundles(&self) -> Vec<PathBuf> {
+    pub(crate) fn bundles(&self) -> Vec<PathBuf> {
         files(&self.state()).into_iter().filter(|path| text(path).ends_with(".tar.zst")).collect()
     }
 
     /// The public half of the signing key that was made on first use.
-    pub fn public_key(&self) -> PathBuf {
+    pub(crate) fn public_key(&self) -> PathBuf {
         self.root.path().join("home/.config/ci-intel/signing.key.pub")
     }
 
     /// Tags of the default layout and what they name.
-    pub fn tags(&self) -> BTreeMap<String, String> {
+    pub(crate) fn tags(&self) -> BTreeMap<String, String> {
         layout_tags(&self.state().join("images"))
     }
 
     /// Entries of the decision log, oldest first.
-    pub fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state().join("decisions.ndjson")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Demands that a release left neither bundle nor tag.
     #[track_caller]
-    pub fn nothing_released(&self) {
+    pub(crate) fn nothing_released(&self) {
         assert_eq!(self.bundles(), Vec::<PathBuf>::new());
         assert_eq!(self.tags(), BTreeMap::new());
     }
 }
 
 /// Tags of an OCI image layout and what they name; none where there is no layout.
-pub fn layout_tags(layout: &Path) -> BTreeMap<String, String> {
+pub(crate) fn layout_tags(layout: &Path) -> BTreeMap<String, String> {
     let Ok(index) = fs::read(layout.join("index.json")) else { return BTreeMap::new() };
     let index: Value = serde_json::from_slice(&index).unwrap();
     let name = |entry: &Value| {
@@ -309,12 +309,12 @@ pub fn layout_tags(layout: &Path) -> BTreeMap<String, String> {
 }
 
 /// A path as text.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// All files below a folder.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else { return found };
     for entry in entries.map(Result::unwrap) {
@@ -329,7 +329,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Compiles a C program; with `-static` unless other flags are given.
-pub fn compile(source: &str, flags: &[&str], out: &Path) {
+pub(crate) fn compile(source: &str, flags: &[&str], out: &Path) {
     let mut command = Command::new("cc");
     command.args(["-Os", "-s", "-x", "c", "-", "-o"]).arg(out).args(flags).stdin(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -338,7 +338,7 @@ pub fn compile(source: &str, flags: &[&str], out: &Path) {
 }
 
 /// Source of the service.
-pub const SERVER: &str = include_str!("server.c");
+pub(crate) const SERVER: &str = include_str!("server.c");
 
 fn server() -> &'static [u8] {
     static SERVER_PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();

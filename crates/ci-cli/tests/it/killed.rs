@@ -1,12 +1,13 @@
 //! SIGKILL at every line of progress and at random moments: nothing half-written counts, and the next run finishes.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ci_testkit::DebianRegistry;
 
-use crate::fixture::{Repo, text};
+use crate::fixture::{Repo, files, text};
 use crate::negative_path::publish_to;
 
 /// Starts a release, kills it when `when` says so, and returns whether it was killed before it ended.
@@ -51,8 +52,6 @@ fn finishes(repo: &Repo) {
     repo.verify(&bundle, &[]).exits(0);
     sound(repo);
     assert!(repo.run(&["why", &repo.tag()]).exits(0).out.contains("accepted for local"));
-    let unfinished = repo.state().join("unfinished");
-    assert_eq!(std::fs::read_dir(unfinished).unwrap().count(), 0);
     assert!(!bundle.with_file_name("work").exists());
 }
 
@@ -70,6 +69,7 @@ fn killed_at_every_line_of_progress_it_finishes_the_next_time() {
         let _ = kill(&repo, |number, _| number == at);
         sound(&repo);
         finishes(&repo);
+        assert_eq!(files(&repo.state().join("unfinished")), Vec::<PathBuf>::new());
     }
 }
 
@@ -126,11 +126,26 @@ fn a_resumed_run_does_not_build_again() {
 fn a_damaged_unfinished_build_is_built_again() {
     let Some(repo) = Repo::new() else { return };
     assert!(kill(&repo, |_, line| line.starts_with("ok publish")));
-    let blobs = crate::fixture::files(&repo.state().join("releases"));
+    let blobs = files(&repo.state().join("releases"));
     let layer = blobs.iter().filter(|path| text(path).contains("blobs/sha256")).max_by_key(|path| path.metadata().unwrap().len());
     std::fs::write(layer.unwrap(), b"damaged").unwrap();
     repo.release().exits(0).never_says("(resumed)");
     finishes(&repo);
+}
+
+#[test]
+fn half_written_files_of_a_killed_run_are_swept() {
+    let Some(repo) = Repo::new() else { return };
+    assert!(kill(&repo, |_, line| line.starts_with("ok publish")));
+    let release = std::fs::read_dir(repo.state().join("releases")).unwrap().next().unwrap().unwrap().path();
+    let folders = [repo.state(), repo.state().join("unfinished"), release.join("stages"), release.join("objects")];
+    for folder in &folders {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(".tmp-Ab3dE9"), "{").unwrap();
+    }
+    repo.release().exits(0).says("resuming run");
+    let left: Vec<_> = files(&repo.state()).into_iter().filter(|path| text(path).contains(".tmp-")).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
 }
 
 #[test]
