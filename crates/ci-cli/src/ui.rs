@@ -23,12 +23,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
-/// Prints a failure with its fix.
+/// Prints a failure with its fix, and whatever else failed with it.
 pub(crate) fn error(failure: &Failure) {
     note(&format!("{} {}", "error:".red().bold(), failure.message));
     if let Some(fix) = &failure.fix {
         note(&format!("  {} {fix}", "fix:".cyan().bold()));
     }
+    failure.more.iter().for_each(error);
 }
 
 enum Style {

@@ -32,10 +32,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failure> {
 
 fn detect(repo: &Path) -> Detected {
     let has = |name: &&str| repo.join(name).is_file();
-    let kind = ProjectKind::ALL
-        .into_iter()
-        .find(|kind| kind.markers().iter().any(has))
-        .unwrap_or(ProjectKind::Plain);
+    let kind = ProjectKind::ALL.into_iter().find(|kind| kind.markers().iter().any(has)).unwrap_or(ProjectKind::Plain);
     let name = repo.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // An empty answer means that no forge is known.
     let repository = ci_agent::source::source_state(repo, "").map(|source| source.repository).ok();

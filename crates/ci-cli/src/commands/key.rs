@@ -57,6 +57,18 @@ pub(crate) fn load_or_generate(path: &Path) -> Result<(SigningKey, bool), Failur
     if path.exists() { Ok((load(path)?, false)) } else { Ok((generate(path, Algorithm::EcdsaP256)?, true)) }
 }
 
+/// Why the key at a path cannot sign; a key that is not there yet can be made.
+pub(crate) fn problem(path: &Path) -> Option<Failure> {
+    if path.exists() { load(path).err() } else { taken(&public_path(path)) }
+}
+
+fn taken(path: &Path) -> Option<Failure> {
+    path.exists().then(|| {
+        Failure::usage(format!("{} exists; keys are never overwritten", path.display()))
+            .fix("choose another name, or move the old key away")
+    })
+}
+
 fn load(path: &Path) -> Result<SigningKey, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).map_err(|error| Failure::file("read", path, error))?.permissions().mode();
@@ -68,11 +80,8 @@ fn load(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn generate(path: &Path, algorithm: Algorithm) -> Result<SigningKey, Failure> {
-    for existing in [path.to_owned(), public_path(path)] {
-        if existing.exists() {
-            return Err(Failure::usage(format!("{} exists; keys are never overwritten", existing.display()))
-                .fix("choose another name, or move the old key away"));
-        }
+    if let Some(failure) = taken(path).or_else(|| taken(&public_path(path))) {
+        return Err(failure);
     }
     let mut seed = [0_u8; 32];
     let mut random = std::fs::File::open("/dev/urandom").map_err(Failure::internal)?;

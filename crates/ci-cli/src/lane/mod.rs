@@ -4,18 +4,23 @@
 //! decision is signed and logged before the bundle exists, and the tag moves last, after acceptance.
 
 mod build;
+mod candidate;
 mod collect;
 mod commands;
 mod decide;
 mod evidence;
 mod identity;
+mod plan;
+mod planned;
 mod preflight;
 mod publish;
 mod setup;
 mod smoke;
 mod state;
+pub(crate) mod tools;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ci_evidence::decision_log::{Attempt, StageFailure};
 use ci_types::Timestamp;
@@ -25,8 +30,9 @@ use crate::args::ReleaseArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ui::Progress;
+use candidate::Candidate;
+pub(crate) use candidate::load_effective;
 use setup::Setup;
-pub(crate) use setup::load_effective;
 pub(crate) use state::State;
 
 /// What a finished lane leaves.
@@ -60,32 +66,37 @@ impl<T> InStage<T> for Result<T, Failure> {
 
 /// Runs the lane. `None` after a dry run.
 pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
-    let setup = Setup::load(args)?;
+    let candidate = Rc::new(Candidate::load(args)?);
     let mut progress = Progress::new();
     if args.dry_run {
-        preflight::run(&setup, &mut progress)?;
-        setup.print_plan();
+        plan::show(&candidate, &mut progress)?;
         return Ok(None);
     }
-    let state = State::of(&setup.repo);
+    let state = State::of(&candidate.repo);
     let _lock = state.lock()?;
     // A log whose chain is broken is found before anything is released on top of it.
     state.log()?;
-    match stages(args, &setup, &state, &mut progress) {
+    match stages(args, &candidate, &state, &mut progress) {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
             progress.end("stopped", false);
             // A fault of the machine is no statement about the release; everything else is an attempt that failed.
             if failure.exit() != Exit::Internal {
-                record_failure(&setup, &state, stage, &failure)?;
+                record_failure(&candidate, &state, stage, &failure)?;
             }
             Err(failure)
         }
     }
 }
 
-fn stages(args: &ReleaseArgs, setup: &Setup, state: &State, progress: &mut Progress) -> Result<Released, StageError> {
-    let cleared = preflight::run(setup, progress).stage("preflight")?;
+fn stages(
+    args: &ReleaseArgs,
+    candidate: &Rc<Candidate>,
+    state: &State,
+    progress: &mut Progress,
+) -> Result<Released, StageError> {
+    let cleared = preflight::run(candidate, progress).stage("preflight")?;
+    let setup = &Setup::sign_with_key(Rc::clone(candidate)).stage("preflight")?;
     let run = setup.begin(state, &cleared, args.fresh).stage("preflight")?;
     let built = build::run(setup, &run, progress).stage("build")?;
     let publication = publish::run(setup, &cleared, &built, progress).stage("publish")?;
@@ -94,17 +105,17 @@ fn stages(args: &ReleaseArgs, setup: &Setup, state: &State, progress: &mut Progr
     decide::run(args, setup, state, &run, &cleared, &publication, evidence, progress).stage("decision")
 }
 
-fn record_failure(setup: &Setup, state: &State, stage: &str, failure: &Failure) -> Result<(), Failure> {
+fn record_failure(candidate: &Candidate, state: &State, stage: &str, failure: &Failure) -> Result<(), Failure> {
     let attempt = Attempt {
-        run_id: setup.run_id_for_failure(state),
-        project: setup.effective.config.project.name.clone(),
+        run_id: state.run_id_for_failure(),
+        project: candidate.effective.config.project.name.clone(),
         at: now()?,
-        commit: setup.source.commit.clone(),
-        name: setup.store.name().to_owned(),
-        tag: setup.tag.clone(),
-        environment: setup.environment,
-        lane: LaneName { id: setup.lane_id(), actor: identity::claimed_actor(), authoritative: false },
+        commit: candidate.source.commit.clone(),
+        name: candidate.store.name().to_owned(),
+        tag: candidate.tag.clone(),
+        environment: candidate.environment,
+        lane: LaneName { id: candidate.lane_id(), actor: identity::claimed_actor(), authoritative: false },
     };
-    let message = setup.redact_text(&failure.message);
+    let message = candidate.redact_text(&failure.summary());
     state.append_failure(attempt, StageFailure { stage: stage.to_owned(), message })
 }

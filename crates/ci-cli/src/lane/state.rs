@@ -33,10 +33,6 @@ impl State {
         Self { root: repo.join(".ci-intel/state") }
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Takes the lane lock, or says who must end first.
     pub(crate) fn lock(&self) -> Result<LaneLock, Failure> {
         fs::create_dir_all(&self.root).map_err(|error| Failure::file("create", &self.root, error))?;
@@ -83,6 +79,13 @@ impl State {
         let folder = self.release(run_id);
         fs::create_dir_all(&folder).map_err(|error| Failure::file("create", &folder, error))?;
         files::write(&self.resume_file(key), run_id.as_bytes())
+    }
+
+    /// The id that a failed attempt is recorded under.
+    pub(crate) fn run_id_for_failure(&self) -> String {
+        let unfinished = std::fs::read_dir(self.root.join("unfinished")).ok().into_iter().flatten().flatten();
+        let mut ids = unfinished.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+        ids.next().unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
     }
 
     /// Forgets that a run was unfinished.
