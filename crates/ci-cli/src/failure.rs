@@ -13,11 +13,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The exact next command, edit or permission.
     pub(crate) fix: Option<String>,
+    /// What else is wrong, where all of it can be told at once.
+    pub(crate) more: Vec<Failure>,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl Display) -> Self {
-        Self { exit, message: message.to_string(), fix: None }
+        Self { exit, message: message.to_string(), fix: None, more: Vec::new() }
     }
 
     /// The evidence or the world says no.
@@ -51,7 +53,42 @@ impl Failure {
         self
     }
 
+    /// Several as one, in their order; `None` for none. A rejection outweighs wrong use: the caller asked for a verdict.
+    pub(crate) fn all(failures: Vec<Self>) -> Option<Self> {
+        let rejected = failures.iter().any(|failure| failure.exit == Exit::Rejected);
+        let mut failures = failures.into_iter();
+        let mut first = failures.next()?;
+        first.more.extend(failures);
+        if rejected {
+            first.exit = Exit::Rejected;
+        }
+        Some(first)
+    }
+
+    /// All messages in one line, for records.
+    pub(crate) fn summary(&self) -> String {
+        let messages = std::iter::once(self.message.clone()).chain(self.more.iter().map(Self::summary));
+        messages.collect::<Vec<_>>().join("; ")
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn several_failures_keep_every_message_and_fix() {
+        let failures = vec![Failure::usage("a").fix("do a"), Failure::rejected("b").fix("do b"), Failure::usage("c")];
+        let all = Failure::all(failures).expect("three failures");
+        assert_eq!(all.summary(), "a; b; c");
+        assert_eq!(all.exit(), Exit::Rejected);
+        assert_eq!(all.more[0].fix.as_deref(), Some("do b"));
+        assert!(Failure::all(Vec::new()).is_none());
     }
 }

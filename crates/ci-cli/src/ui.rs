@@ -31,6 +31,7 @@ pub(crate) fn error(failure: &Failure) {
     if let Some(fix) = &failure.fix {
         note(&format!("  {} {}", "fix:".cyan().bold(), redacted(fix)));
     }
+    failure.more.iter().for_each(error);
 }
 
 /// Text without secrets: those that look like one, and the values of this process's credentials.

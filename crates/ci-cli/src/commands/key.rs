@@ -57,9 +57,16 @@ pub(crate) fn load_or_generate(path: &Path) -> Result<(SigningKey, bool), Failur
     if path.exists() { Ok((load(path)?, false)) } else { Ok((generate(path, Algorithm::EcdsaP256)?, true)) }
 }
 
-/// Loads a key, or makes one in memory only where the file does not exist yet: what a dry run needs.
-pub(crate) fn load_or_imagine(path: &Path) -> Result<(SigningKey, bool), Failure> {
-    if path.exists() { Ok((load(path)?, false)) } else { Ok((random(Algorithm::EcdsaP256)?, true)) }
+/// Why the key at a path cannot sign; a key that is not there yet can be made.
+pub(crate) fn problem(path: &Path) -> Option<Failure> {
+    if path.exists() { load(path).err() } else { taken(&public_path(path)) }
+}
+
+fn taken(path: &Path) -> Option<Failure> {
+    path.exists().then(|| {
+        Failure::usage(format!("{} exists; keys are never overwritten", path.display()))
+            .fix("choose another name, or move the old key away")
+    })
 }
 
 fn load(path: &Path) -> Result<SigningKey, Failure> {
@@ -73,22 +80,15 @@ fn load(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn generate(path: &Path, algorithm: Algorithm) -> Result<SigningKey, Failure> {
-    for existing in [path.to_owned(), public_path(path)] {
-        if existing.exists() {
-            return Err(Failure::usage(format!("{} exists; keys are never overwritten", existing.display()))
-                .fix("choose another name, or move the old key away"));
-        }
+    if let Some(failure) = taken(path).or_else(|| taken(&public_path(path))) {
+        return Err(failure);
     }
-    let key = random(algorithm)?;
+    let mut seed = [0_u8; 32];
+    let mut random = std::fs::File::open("/dev/urandom").map_err(Failure::internal)?;
+    random.read_exact(&mut seed).map_err(Failure::internal)?;
+    let key = SigningKey::from_seed(algorithm, &seed).map_err(Failure::internal)?;
     // The public half first: a crash in between leaves no private key that nobody can verify.
     files::write(&public_path(path), key.verifying_key().to_pem().map_err(Failure::internal)?.as_bytes())?;
     files::write_private(path, key.to_pem().map_err(Failure::internal)?.as_bytes())?;
     Ok(key)
-}
-
-fn random(algorithm: Algorithm) -> Result<SigningKey, Failure> {
-    let mut seed = [0_u8; 32];
-    let mut random = std::fs::File::open("/dev/urandom").map_err(Failure::internal)?;
-    random.read_exact(&mut seed).map_err(Failure::internal)?;
-    SigningKey::from_seed(algorithm, &seed).map_err(Failure::internal)
 }

@@ -7,7 +7,7 @@ use ci_types::record::identity::IdentitySchema;
 use ci_types::record::{GithubClaims, IdentityKind, IdentityRecord, Permission};
 use ci_types::{Digest, Environment};
 
-use super::setup::Setup;
+use super::candidate::Candidate;
 use crate::failure::Failure;
 
 const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -59,11 +59,11 @@ impl Identity {
 
 /// Finds out who runs the lane. For anything but `local` a proven CI identity that matches the lane is needed, and its
 /// absence stops here, before the registry is touched.
-pub(crate) fn establish(setup: &Setup) -> Result<Identity, Failure> {
+pub(crate) fn establish(candidate: &Candidate) -> Result<Identity, Failure> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let request = (variable("ACTIONS_ID_TOKEN_REQUEST_URL"), variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
     let (Some(url), Some(bearer)) = request else {
-        if setup.environment == Environment::Local {
+        if candidate.environment == Environment::Local {
             return Ok(Identity::Developer { subject: developer() });
         }
         let in_actions = std::env::var_os("GITHUB_ACTIONS").is_some();
@@ -71,25 +71,25 @@ pub(crate) fn establish(setup: &Setup) -> Result<Identity, Failure> {
             ("this job may not ask for an OIDC token".to_owned(), GRANT)
         } else {
             (
-                format!("there is no CI identity here, and {} needs one", setup.environment),
+                format!("there is no CI identity here, and {} needs one", candidate.environment),
                 "run this in the workflow that `lane` names, or decide for `--env local`",
             )
         };
         return Err(Failure::rejected(message).fix(fix));
     };
     let bearer = Secret::new(bearer);
-    let policy = setup.effective.config.lane.as_ref();
+    let policy = candidate.effective.config.lane.as_ref();
     let issuer = policy.map_or(GITHUB_ISSUER, |policy| policy.issuer.as_str());
     let token =
         github_oidc::request_token(&url, &bearer, "ci-intel").map_err(|error| Failure::rejected(error).fix(GRANT))?;
     let issuer_keys = github_oidc::fetch_issuer_keys(issuer).map_err(Failure::rejected)?;
     let claims: GithubClaims =
         jwt::verify(&token, &issuer_keys).map_err(|error| Failure::rejected(format!("the CI's token: {error}")))?;
-    check(setup, &claims)?;
+    check(candidate, &claims)?;
     Ok(Identity::Github { claims: Box::new(claims), issuer_keys, url, bearer })
 }
 
-fn check(setup: &Setup, claims: &GithubClaims) -> Result<(), Failure> {
+fn check(candidate: &Candidate, claims: &GithubClaims) -> Result<(), Failure> {
     let now = super::now()?;
     if claims.aud != "ci-intel" {
         return Err(Failure::rejected(format!("the CI's token is for `{}`, not for `ci-intel`", claims.aud)));
@@ -97,14 +97,14 @@ fn check(setup: &Setup, claims: &GithubClaims) -> Result<(), Failure> {
     if now.unix_s() > claims.exp || claims.nbf > now.unix_s() + 60 {
         return Err(Failure::rejected("the CI's token is not valid now").fix("check the runner's clock"));
     }
-    if claims.sha != setup.source.commit {
+    if claims.sha != candidate.source.commit {
         return Err(Failure::rejected(format!(
             "the token is for commit {}, the checkout is {}",
-            claims.sha, setup.source.commit
+            claims.sha, candidate.source.commit
         ))
         .fix("check out the commit that started the workflow"));
     }
-    if let Some(declared) = &setup.effective.config.project.repository
+    if let Some(declared) = &candidate.effective.config.project.repository
         && *declared != claims.repository
     {
         return Err(Failure::rejected(format!(
@@ -113,10 +113,10 @@ fn check(setup: &Setup, claims: &GithubClaims) -> Result<(), Failure> {
         ))
         .fix(format!("set `project.repository: {}` in .ci-intel/config.yml, or leave it out", claims.repository)));
     }
-    if setup.environment == Environment::Local {
+    if candidate.environment == Environment::Local {
         return Ok(());
     }
-    let Some(policy) = &setup.effective.config.lane else {
+    let Some(policy) = &candidate.effective.config.lane else {
         return Err(Failure::rejected("the configuration declares no authoritative lane")
             .fix("declare `lane` in .ci-intel/config.yml: ci-intel config explain lane"));
     };

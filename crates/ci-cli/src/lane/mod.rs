@@ -4,19 +4,23 @@
 //! decision is signed and logged before the bundle exists, and the tag moves last, after acceptance.
 
 mod build;
+mod candidate;
 mod collect;
 mod commands;
 mod decide;
 mod evidence;
 mod identity;
+mod plan;
 mod planned;
 mod preflight;
 mod publish;
 mod setup;
 mod smoke;
 mod state;
+pub(crate) mod tools;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ci_evidence::decision_log::{Attempt, StageFailure};
 use ci_types::Timestamp;
@@ -26,8 +30,9 @@ use crate::args::ReleaseArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ui::Progress;
+use candidate::Candidate;
+pub(crate) use candidate::load_effective;
 use setup::Setup;
-pub(crate) use setup::load_effective;
 pub(crate) use state::State;
 
 /// What a finished lane leaves.
@@ -61,25 +66,24 @@ impl<T> InStage<T> for Result<T, Failure> {
 
 /// Runs the lane. `None` after a dry run.
 pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
-    let mut setup = Setup::load(args)?;
+    let candidate = Rc::new(Candidate::load(args)?);
     let mut progress = Progress::new();
     if args.dry_run {
-        preflight::run(&setup, &mut progress)?;
-        setup.print_plan();
+        plan::show(&candidate, &mut progress)?;
         return Ok(None);
     }
-    let state = State::of(&setup.repo);
+    let state = State::of(&candidate.repo);
     let _lock = state.lock()?;
     // A log whose chain is broken is found before anything is released on top of it.
     state.log()?;
     let mut run_id = uuid::Uuid::new_v4().to_string();
-    match stages(args, &mut setup, &state, &mut run_id, &mut progress) {
+    match stages(args, &candidate, &state, &mut run_id, &mut progress) {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
             progress.end("stopped", false);
             // A fault of the machine is no statement about the release; everything else is an attempt that failed.
             if failure.exit() != Exit::Internal {
-                record_failure(&setup, &state, run_id, stage, &failure)?;
+                record_failure(&candidate, &state, run_id, stage, &failure)?;
             }
             Err(failure)
         }
@@ -88,17 +92,13 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
 
 fn stages(
     args: &ReleaseArgs,
-    setup: &mut Setup,
+    candidate: &Rc<Candidate>,
     state: &State,
     run_id: &mut String,
     progress: &mut Progress,
 ) -> Result<Released, StageError> {
-    let cleared = preflight::run(setup, progress).stage("preflight")?;
-    // The issuer knows the repository's name; the checkout only says one.
-    if let Some(repository) = cleared.identity.repository() {
-        setup.source.repository = repository.to_owned();
-    }
-    let setup: &Setup = setup;
+    let cleared = preflight::run(candidate, progress).stage("preflight")?;
+    let setup = &Setup::sign_with_key(Rc::clone(candidate), &cleared).stage("preflight")?;
     let run = setup.begin(state, &cleared, args.fresh).stage("preflight")?;
     run_id.clone_from(&run.id);
     let built = build::run(setup, &run, progress).stage("build")?;
@@ -109,7 +109,7 @@ fn stages(
 }
 
 fn record_failure(
-    setup: &Setup,
+    candidate: &Candidate,
     state: &State,
     run_id: String,
     stage: &str,
@@ -117,14 +117,14 @@ fn record_failure(
 ) -> Result<(), Failure> {
     let attempt = Attempt {
         run_id,
-        project: setup.effective.config.project.name.clone(),
+        project: candidate.effective.config.project.name.clone(),
         at: now()?,
-        commit: setup.source.commit.clone(),
-        name: setup.store.name().to_owned(),
-        tag: setup.tag.clone(),
-        environment: setup.environment,
-        lane: LaneName { id: setup.lane_id(), actor: identity::claimed_actor(), authoritative: false },
+        commit: candidate.source.commit.clone(),
+        name: candidate.store.name().to_owned(),
+        tag: candidate.tag.clone(),
+        environment: candidate.environment,
+        lane: LaneName { id: candidate.lane_id(), actor: identity::claimed_actor(), authoritative: false },
     };
-    let message = setup.redact_text(&failure.message);
+    let message = candidate.redact_text(&failure.summary());
     state.append_failure(attempt, StageFailure { stage: stage.to_owned(), message })
 }

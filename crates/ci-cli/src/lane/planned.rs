@@ -1,4 +1,4 @@
-//! A layout that does not exist yet, for a dry run: it says whether it could be made, and makes nothing.
+//! The layout that the first release will make, for a dry run that must not make it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,27 +7,26 @@ use ci_types::record::{Permission, RegistryAction, TargetKind};
 use ci_types::{Descriptor, Digest, Tag};
 use rustix::fs::{Access, access};
 
-pub(crate) struct PlannedLayout {
+/// A layout that is not there yet: it holds nothing and takes nothing.
+pub(super) struct PlannedLayout {
     dir: PathBuf,
     name: String,
 }
 
-impl PlannedLayout {
-    /// Where the target is a layout directory that a release would have to make.
-    pub(crate) fn of(target: &str, repo: &Path, name: &str) -> Option<Self> {
-        let dir = repo.join(target.strip_prefix("oci-layout:").filter(|path| !path.is_empty())?);
-        let empty = match std::fs::read_dir(&dir) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        };
-        empty.then(|| Self { dir, name: name.to_owned() })
-    }
+/// The layout at an `oci-layout:` target, where a release would have to make it.
+pub(super) fn layout(target: &str, repo: &Path, name: &str) -> Option<PlannedLayout> {
+    let dir = repo.join(target.strip_prefix("oci-layout:")?);
+    let empty = match std::fs::read_dir(&dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    empty.then(|| PlannedLayout { dir, name: name.to_owned() })
+}
 
-    fn missing<T>(&self) -> Result<T, StoreError> {
-        Err(StoreError::Missing {
-            target: format!("oci-layout:{}", self.dir.display()),
-            what: "the layout, which a dry run does not make,".to_owned(),
-        })
+impl PlannedLayout {
+    fn absent<T>(&self, what: &str) -> Result<T, StoreError> {
+        let target = format!("oci-layout:{}", self.dir.display());
+        Err(StoreError::Missing { target, what: format!("{what} in a layout that is not made yet") })
     }
 }
 
@@ -40,13 +39,17 @@ impl ImageStore for PlannedLayout {
         &self.name
     }
 
+    /// Whether the nearest folder that exists would let this user make the rest.
     fn probe(&self, action: RegistryAction) -> Permission {
-        let Some(parent) = self.dir.ancestors().find(|folder| folder.is_dir()) else {
-            return Permission { action, granted: false, detail: format!("{} is nowhere", self.dir.display()) };
+        let nearest = self.dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        let permitted = access(nearest, Access::WRITE_OK | Access::EXEC_OK);
+        let detail = match &permitted {
+            Ok(()) => format!("{} will be made by the first release", self.dir.display()),
+            Err(error) => {
+                format!("{} cannot be made: {} is not writable: {error}", self.dir.display(), nearest.display())
+            }
         };
-        let granted = access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok();
-        let word = if granted { "writable" } else { "not writable" };
-        Permission { action, granted, detail: format!("to be made; {} is {word}", parent.display()) }
+        Permission { action, granted: permitted.is_ok(), detail }
     }
 
     fn has_blob(&self, _: &Digest) -> Result<bool, StoreError> {
@@ -54,19 +57,19 @@ impl ImageStore for PlannedLayout {
     }
 
     fn put_blob(&self, _: &Digest, _: u64, _: &Path) -> Result<(), StoreError> {
-        self.missing()
+        self.absent("a place for blobs")
     }
 
     fn put_blob_bytes(&self, _: &[u8]) -> Result<Digest, StoreError> {
-        self.missing()
+        self.absent("a place for blobs")
     }
 
-    fn get_blob(&self, _: &Digest, _: u64) -> Result<Vec<u8>, StoreError> {
-        self.missing()
+    fn get_blob(&self, digest: &Digest, _: u64) -> Result<Vec<u8>, StoreError> {
+        self.absent(&format!("blob {digest}"))
     }
 
     fn put_manifest(&self, _: &str, _: &[u8]) -> Result<Digest, StoreError> {
-        self.missing()
+        self.absent("a place for manifests")
     }
 
     fn get_manifest(&self, _: &Digest) -> Result<Option<StoredManifest>, StoreError> {
@@ -78,14 +81,39 @@ impl ImageStore for PlannedLayout {
     }
 
     fn set_tag(&self, _: &Tag, _: &Digest) -> Result<(), StoreError> {
-        self.missing()
+        self.absent("a place for tags")
     }
 
     fn attach(&self, _: &Descriptor, _: &Attachment) -> Result<Descriptor, StoreError> {
-        self.missing()
+        self.absent("a place for referrers")
     }
 
     fn referrers(&self, _: &Digest, _: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
-        self.missing()
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_missing_layout_is_planned_and_not_made() {
+        let repo = tempfile::tempdir().unwrap();
+        let planned = layout("oci-layout:a/b", repo.path(), "app").unwrap();
+        assert!(RegistryAction::ALL.iter().all(|action| planned.probe(*action).granted));
+        assert!(planned.put_blob_bytes(b"x").is_err());
+        assert!(!repo.path().join("a").exists());
+    }
+
+    #[test]
+    fn only_what_a_release_could_make_is_planned() {
+        let repo = tempfile::tempdir().unwrap();
+        assert!(layout("registry:localhost/app", repo.path(), "app").is_none());
+        std::fs::write(repo.path().join("file"), b"").unwrap();
+        assert!(layout("oci-layout:file", repo.path(), "app").is_none(), "a file is in the way");
+        assert!(layout("oci-layout:.", repo.path(), "app").is_none(), "the folder holds other files");
     }
 }

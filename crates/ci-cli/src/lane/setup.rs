@@ -1,56 +1,34 @@
-//! What a lane knows before it does anything: configuration, source, key, target, and what must never be shown.
+//! A candidate that passed preflight and the key that signs for it; runs that begin or are resumed.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::rc::Rc;
 
-use ci_adapters::{Credentials, OpenOptions, RegistryOptions};
-use ci_agent::sweep::EnvSecrets;
-use ci_evidence::dsse;
-use ci_evidence::keys::{SigningKey, VerifyingKey};
-use ci_execute::ImageStore;
-use ci_formats::secrets::Scanner;
-use ci_types::config::{ConfigError, Effective, Layer, LayerOrigin, load};
+use ci_evidence::keys::SigningKey;
 use ci_types::record::SourceState;
-use ci_types::{Digest, Environment, Tag, canonical};
+use ci_types::{Digest, canonical};
 use serde_json::json;
 
-use super::planned::PlannedLayout;
+use super::candidate::Candidate;
 use super::preflight::Cleared;
 use super::state::{ReleaseFolder, State};
-use crate::args::{OverlayArgs, ReleaseArgs};
-use crate::commands::{config, key, trust};
+use crate::commands::key;
 use crate::failure::Failure;
-use crate::{files, ui};
-
-/// Path of the configuration in a repository.
-pub(crate) const CONFIG_PATH: &str = ".ci-intel/config.yml";
-
-/// The organisation's overlay, its signature verified.
-pub(crate) struct Overlay {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) envelope: Vec<u8>,
-    pub(crate) digest: Digest,
-}
+use crate::ui;
 
 /// Everything that is fixed for a lane.
 pub(crate) struct Setup {
-    pub(crate) repo: PathBuf,
-    pub(crate) environment: Environment,
-    pub(crate) config_bytes: Vec<u8>,
-    pub(crate) overlay: Option<Overlay>,
-    pub(crate) organisation_keys: Vec<VerifyingKey>,
-    pub(crate) effective: Effective,
+    candidate: Rc<Candidate>,
+    /// The source, under the name that the issuer knows the repository by; the checkout only says one.
     pub(crate) source: SourceState,
-    pub(crate) tag: Tag,
-    pub(crate) store: Box<dyn ImageStore>,
     pub(crate) key: SigningKey,
-    pub(crate) key_path: PathBuf,
-    pub(crate) host_env: BTreeMap<OsString, OsString>,
-    /// Names of environment variables that hold credentials.
-    pub(crate) withheld: Vec<String>,
-    /// Knows the built-in rules and the values of those variables.
-    pub(crate) scanner: Scanner,
+}
+
+impl Deref for Setup {
+    type Target = Candidate;
+
+    fn deref(&self) -> &Candidate {
+        &self.candidate
+    }
 }
 
 /// A run that has begun or is resumed.
@@ -61,79 +39,21 @@ pub(crate) struct Run {
 }
 
 impl Setup {
-    pub(crate) fn load(args: &ReleaseArgs) -> Result<Self, Failure> {
-        let repo = args.repo.repo.canonicalize().map_err(|error| Failure::file("open", &args.repo.repo, error))?;
-        let (config_bytes, overlay, organisation_keys, effective) = load_effective(&repo, &args.overlay)?;
-        let host_env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        let (withheld, scanner) = secrets_of(&host_env)?;
-        // The configuration becomes evidence byte for byte, so it cannot be redacted later.
-        if let Some(hit) = scanner.scan(&config_bytes).first() {
-            return Err(Failure::rejected(format!("{CONFIG_PATH}:{}: it holds a secret ({})", hit.line, hit.rule_id))
-                .fix("revoke that credential, remove it from the file and its history"));
-        }
-        let project = &effective.config.project;
-        let source = ci_agent::source::source_state(&repo, project.repository.as_deref().unwrap_or(&project.name))
-            .map_err(Failure::usage)?;
-        let publish = &effective.config.publish;
-        let tag: Tag = publish
-            .tag
-            .replace("{commit}", &source.commit)
-            .parse()
-            .map_err(|error| Failure::usage(format!("publish.tag: {error}")))?;
-        let options = OpenOptions {
-            image_name: project.name.clone(),
-            create: !args.dry_run,
-            registry: RegistryOptions {
-                plain_http: publish.plain_http,
-                credentials: Credentials::from_docker_config(None).map_err(Failure::usage)?,
-                ..RegistryOptions::default()
-            },
-        };
-        let planned = if args.dry_run { PlannedLayout::of(&publish.target, &repo, &project.name) } else { None };
-        let store: Box<dyn ImageStore> = match planned {
-            Some(planned) => Box::new(planned),
-            None => ci_adapters::open(&publish.target, &repo, &options)
-                .map_err(|error| Failure::usage(error).fix("correct `publish.target` in .ci-intel/config.yml"))?,
-        };
-        let key_path = args.key.clone().map_or_else(key::default_path, Ok)?;
-        let (key, made) = if args.dry_run { key::load_or_imagine(&key_path) } else { key::load_or_generate(&key_path) }?;
-        if made && args.dry_run {
-            ui::note(&format!("would make signing key {}", key_path.display()));
-        } else if made {
+    /// Takes the signing key, or makes it on first use: only now that the candidate may be released.
+    pub(crate) fn sign_with_key(candidate: Rc<Candidate>, cleared: &Cleared) -> Result<Self, Failure> {
+        let (key, made) = key::load_or_generate(&candidate.key_path)?;
+        if made {
             ui::note(&format!(
-                "made signing key {}; give {} to whoever verifies",
-                key_path.display(),
-                key::public_path(&key_path).display()
+                "made your signing key {}; give {} to whoever verifies",
+                candidate.key_path.display(),
+                key::public_path(&candidate.key_path).display()
             ));
         }
-        Ok(Self {
-            repo,
-            environment: args.env,
-            config_bytes,
-            overlay,
-            organisation_keys,
-            effective,
-            source,
-            tag,
-            store,
-            key,
-            key_path,
-            host_env,
-            withheld,
-            scanner,
-        })
-    }
-
-    /// Text that may be shown and stored.
-    pub(crate) fn redact_text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.scanner.redact(text.as_bytes())).into_owned()
-    }
-
-    pub(crate) fn lane_id(&self) -> String {
-        match (&self.effective.config.lane, std::env::var_os("GITHUB_ACTIONS")) {
-            (Some(policy), Some(_)) => policy.workflow.clone(),
-            _ => "local".to_owned(),
+        let mut source = candidate.source.clone();
+        if let Some(repository) = cleared.identity.repository() {
+            source.repository = repository.to_owned();
         }
+        Ok(Self { candidate, source, key })
     }
 
     /// What a run is resumed by: the same commit, configuration, environment, target, identity, key and program.
@@ -177,78 +97,4 @@ impl Setup {
         folder.sweep()?;
         Ok(Run { id, resume_key, folder })
     }
-
-    pub(crate) fn print_plan(&self) {
-        let build = &self.effective.config.build;
-        ui::print(&format!(
-            "would build {} with {} ({:?}), publish {}:{} and decide for {}\nnothing was built or written",
-            self.source.commit,
-            build.engine.as_str(),
-            build.determinism,
-            self.store.name(),
-            self.tag,
-            self.environment
-        ));
-    }
-}
-
-/// Credentials of the environment: the names that are kept from commands, and a scanner that knows the values.
-fn secrets_of(env: &BTreeMap<OsString, OsString>) -> Result<(Vec<String>, Scanner), Failure> {
-    let text = |text: &OsString| text.to_string_lossy().into_owned();
-    let secrets = EnvSecrets::collect(env.iter().map(|(name, value)| (text(name), text(value))));
-    let mut withheld = secrets.names();
-    withheld.extend(
-        env.iter().filter(|(name, value)| ci_agent::env::is_credential(&text(name), value)).map(|(name, _)| text(name)),
-    );
-    withheld.sort();
-    withheld.dedup();
-    Ok((withheld, secrets.scanner().map_err(Failure::usage)?))
-}
-
-/// Configuration and overlay of a repository, merged.
-#[allow(clippy::type_complexity)]
-pub(crate) fn load_effective(
-    repo: &Path,
-    args: &OverlayArgs,
-) -> Result<(Vec<u8>, Option<Overlay>, Vec<VerifyingKey>, Effective), Failure> {
-    let path = repo.join(CONFIG_PATH);
-    if !path.exists() {
-        return Err(Failure::usage(format!("{} does not exist", path.display()))
-            .fix(format!("ci-intel init --repo {}", repo.display())));
-    }
-    let config_bytes = files::read(&path)?;
-    let organisation_keys = trust::public_keys(&args.organisation_key)?;
-    let overlay = match &args.overlay {
-        None if !organisation_keys.is_empty() => {
-            return Err(Failure::usage("an organisation key is named, but no overlay").fix("--overlay FILE"));
-        }
-        None => None,
-        Some(file) => Some(read_overlay(file, args, &organisation_keys)?),
-    };
-    let overlay_name = args.overlay.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let overlay_layer = overlay.as_ref().map(|overlay| Layer {
-        origin: LayerOrigin::Overlay,
-        file: &overlay_name,
-        bytes: &overlay.bytes,
-    });
-    let repository = Layer { origin: LayerOrigin::Repository, file: CONFIG_PATH, bytes: &config_bytes };
-    let effective = load(overlay_layer.as_ref(), &repository).map_err(|errors: Vec<ConfigError>| {
-        let overlay = overlay.as_ref().map(|overlay| (overlay_name.as_str(), overlay.bytes.as_slice()));
-        Failure::usage(config::show_errors(&errors, &config_bytes, overlay))
-    })?;
-    Ok((config_bytes, overlay, organisation_keys, effective))
-}
-
-fn read_overlay(file: &Path, args: &OverlayArgs, keys: &[VerifyingKey]) -> Result<Overlay, Failure> {
-    let bytes = files::read(file)?;
-    let signature = args.overlay_signature.clone().unwrap_or_else(|| config::signature_path(file));
-    let envelope = files::read(&signature)?;
-    let opened = dsse::open(&envelope, dsse::OVERLAY, keys)
-        .map_err(|error| Failure::rejected(format!("{}: {error}", signature.display())))?;
-    if opened.payload != bytes {
-        return Err(Failure::rejected(format!("{} is not what {} signs", file.display(), signature.display()))
-            .fix("fetch overlay and signature again, as a pair"));
-    }
-    let digest = Digest::of(&bytes);
-    Ok(Overlay { bytes, envelope, digest })
 }
