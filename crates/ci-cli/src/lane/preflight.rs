@@ -39,6 +39,8 @@ pub(super) fn examine(candidate: &Candidate) -> (Option<Identity>, Vec<Permissio
     failures.extend(key::problem(&candidate.key_path));
     let bases = ci_agent::engine::bases_known(&candidate.effective.config.build, &candidate.repo);
     failures.extend(bases.err().map(Failure::rejected));
+    // Whoever has no identity is not let near the registry (spec 8.4.1).
+    let Some(identity) = identity else { return (None, Vec::new(), failures) };
     let permissions: Vec<Permission> = RegistryAction::ALL.map(|action| candidate.store.probe(action)).to_vec();
     let missing: Vec<String> = permissions
         .iter()
@@ -47,17 +49,16 @@ pub(super) fn examine(candidate: &Candidate) -> (Option<Identity>, Vec<Permissio
         .collect();
     if !missing.is_empty() {
         let name = candidate.store.name();
-        let whom = identity.as_ref().map_or("this identity", Identity::subject);
         failures.push(
             Failure::rejected(format!("{name} does not permit {}", missing.join(", ")))
-                .fix(format!("grant that on {name} to {whom}")),
+                .fix(format!("grant that on {name} to {}", identity.subject())),
         );
     } else if let Err(error) = candidate.store.resolve_tag(&candidate.tag) {
         // A tag that names something already can only be released again to the same digest; that is decided after the
         // build. What can be told now is whether the store answers.
         failures.push(Failure::rejected(error));
     }
-    (identity, permissions, failures)
+    (Some(identity), permissions, failures)
 }
 
 fn dirty(candidate: &Candidate) -> Option<Failure> {
@@ -67,6 +68,6 @@ fn dirty(candidate: &Candidate) -> Option<Failure> {
         if dirty.len() > shown.len() { format!(" and {} more", dirty.len() - shown.len()) } else { String::new() };
     (!dirty.is_empty()).then(|| {
         Failure::rejected(format!("the working tree differs from the commit: {}{more}", shown.join(", ")))
-            .fix("commit or ignore those files: git add --all && git commit")
+            .fix("commit, ignore or remove those files: git status")
     })
 }
