@@ -70,7 +70,10 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     let outcome = dual::build(&request, &mut recorder).map_err(Failure::rejected);
     let recorded = recorder.into_recorded();
     let outcome = outcome?;
-    no_secret_in_image(setup, &outcome.image)?;
+    if let Err(failure) = no_secret_in_image(setup, &outcome.image) {
+        let _ = std::fs::remove_dir_all(&work);
+        return Err(failure);
+    }
     let logs = store_logs(run, &recorded)?;
     let built = Built {
         layout: outcome.image.layout,

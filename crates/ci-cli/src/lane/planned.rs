@@ -41,11 +41,9 @@ impl ImageStore for PlannedLayout {
     }
 
     fn probe(&self, action: RegistryAction) -> Permission {
-        let Some(parent) = self.dir.ancestors().find(|folder| folder.is_dir()) else {
-            return Permission { action, granted: false, detail: format!("{} is nowhere", self.dir.display()) };
-        };
-        let granted = access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok();
-        let word = if granted { "writable" } else { "not writable" };
+        let parent = self.dir.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(&self.dir);
+        let granted = parent.is_dir() && access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        let word = if granted { "writable" } else { "no folder to write to" };
         Permission { action, granted, detail: format!("to be made; {} is {word}", parent.display()) }
     }
 
