@@ -71,6 +71,15 @@ impl Failure {
         messages.collect::<Vec<_>>().join("; ")
     }
 
+    /// The verdict that this amounts to, in reports and step outputs.
+    pub(crate) const fn verdict(&self) -> &'static str {
+        match self.exit {
+            Exit::Rejected => "rejected",
+            Exit::Undecided => "undecided",
+            Exit::Ok | Exit::Usage | Exit::Internal => "error",
+        }
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

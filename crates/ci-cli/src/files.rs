@@ -62,3 +62,15 @@ fn write_with(path: &Path, content: &[u8], private: bool) -> Result<(), Failure>
     file.persist(path).map_err(|error| failed(error.error))?;
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
+
+/// Appends step outputs (`name=value` lines) for later steps and jobs of a GitHub workflow; elsewhere nothing.
+pub(crate) fn github_output(lines: &str) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("GITHUB_OUTPUT").filter(|path| !path.is_empty()) else { return Ok(()) };
+    let path = Path::new(&path);
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(lines.as_bytes()))
+        .map_err(|error| Failure::file("append to", path, error))
+}

@@ -7,7 +7,7 @@ use std::fmt;
 
 use ci_types::Digest;
 use ed25519_dalek::pkcs8::{
-    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding,
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes, spki::der::pem::LineEnding,
 };
 use p256::ecdsa::signature::{Signer, Verifier};
 
@@ -82,7 +82,10 @@ impl SigningKey {
     pub fn to_pem(&self) -> Result<String, KeyError> {
         match self {
             Self::EcdsaP256(key) => key.to_pkcs8_pem(LineEnding::LF),
-            Self::Ed25519(key) => key.to_pkcs8_pem(LineEnding::LF),
+            // Without the public half: OpenSSL 3.0 reads version 1 of the structure only (RFC 5208; RFC 8410, section 7).
+            Self::Ed25519(key) => {
+                KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
+            }
         }
         .map(|pem| pem.to_string())
         .map_err(|_| KeyError::Encoding)

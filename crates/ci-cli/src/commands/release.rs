@@ -6,13 +6,16 @@ use crate::args::ReleaseArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::render::{self, View};
-use crate::{lane, ui};
+use crate::{files, lane, ui};
 
 pub(crate) fn run(args: &ReleaseArgs) -> Result<Exit, Failure> {
     let released = match lane::run(args) {
         Ok(Some(released)) => released,
         Ok(None) => return Ok(Exit::Ok),
         Err(failure) => {
+            if !args.dry_run {
+                files::github_output(&format!("verdict={}\n", failure.verdict()))?;
+            }
             // Programs read standard output; they must find a rejection there too.
             if let Some(report) = render::stopped(&failure, args.format)? {
                 ui::print(&report);

@@ -59,7 +59,10 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     let outcome = dual::build(&request, &mut recorder).map_err(Failure::rejected);
     let recorded = recorder.into_recorded();
     let outcome = outcome?;
-    no_secret_in_image(setup, &outcome.image)?;
+    if let Err(failure) = no_secret_in_image(setup, &outcome.image) {
+        let _ = std::fs::remove_dir_all(&work);
+        return Err(failure);
+    }
     let logs = store_logs(run, &recorded)?;
     let built = Built {
         layout: outcome.image.layout,
@@ -92,8 +95,11 @@ fn no_secret_in_image(setup: &Setup, image: &engine::BuiltImage) -> Result<(), F
     for (what, digest) in [("manifest", image.manifest.digest), ("config", image.config)] {
         let content = crate::files::read(&image.layout.join("blobs/sha256").join(digest.hex()))?;
         if let Some(hit) = setup.scanner.scan(&content).first() {
-            return Err(Failure::rejected(format!("the image {what} holds a secret ({}); it was not published", hit.rule_id))
-                .fix("revoke that credential and pass it at run time instead of baking it into the image"));
+            return Err(Failure::rejected(format!(
+                "the image {what} holds a secret ({}); it was not published",
+                hit.rule_id
+            ))
+            .fix("revoke that credential and pass it at run time instead of baking it into the image"));
         }
     }
     Ok(())

@@ -211,7 +211,6 @@ fn copy_out(out: &Path, bundle: &Path, sealed: &Sealed, record: &[u8]) -> Result
 
 /// Step outputs for later jobs of a GitHub workflow.
 fn github_outputs(decision: &Decision, bundle: &Path) -> Result<(), Failure> {
-    let Some(path) = std::env::var_os("GITHUB_OUTPUT") else { return Ok(()) };
     let verdict = if decision.verdict == Verdict::Accepted { "accepted" } else { "rejected" };
     let lines = format!(
         "verdict={verdict}\ndigest={}\nreference={}\nbundle={}\n",
@@ -219,11 +218,5 @@ fn github_outputs(decision: &Decision, bundle: &Path) -> Result<(), Failure> {
         decision.subject.reference(),
         bundle.display()
     );
-    let path = Path::new(&path);
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, lines.as_bytes()))
-        .map_err(|error| Failure::file("append to", path, error))
+    files::github_output(&lines)
 }

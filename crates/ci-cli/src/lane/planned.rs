@@ -41,15 +41,14 @@ impl ImageStore for PlannedLayout {
 
     /// Whether the nearest folder that exists would let this user make the rest.
     fn probe(&self, action: RegistryAction) -> Permission {
-        let nearest = self.dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-        let permitted = access(nearest, Access::WRITE_OK | Access::EXEC_OK);
-        let detail = match &permitted {
-            Ok(()) => format!("{} will be made by the first release", self.dir.display()),
-            Err(error) => {
-                format!("{} cannot be made: {} is not writable: {error}", self.dir.display(), nearest.display())
-            }
+        let nearest = self.dir.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
+        let permitted = nearest.is_dir() && access(nearest, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        let detail = if permitted {
+            format!("{} will be made by the first release", self.dir.display())
+        } else {
+            format!("{} cannot be made: {} is no folder to write to", self.dir.display(), nearest.display())
         };
-        Permission { action, granted: permitted.is_ok(), detail }
+        Permission { action, granted: permitted, detail }
     }
 
     fn has_blob(&self, _: &Digest) -> Result<bool, StoreError> {

@@ -11,8 +11,8 @@ use ci_evidence::decision_log::{self, Attempt, DecisionLog, LogEntry, StageFailu
 use ci_types::record::Decision;
 use ci_types::{Digest, canonical};
 use rustix::fs::{FlockOperation, flock};
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 use crate::files;

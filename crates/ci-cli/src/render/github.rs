@@ -3,6 +3,7 @@
 use ci_types::record::GateVerdict;
 
 use super::View;
+use crate::ui;
 
 pub(super) fn decision(view: &View<'_>) -> String {
     let denied = view.decision.gates.iter().filter(|gate| gate.verdict == GateVerdict::Deny);
@@ -24,7 +25,8 @@ pub(super) fn annotation(gate: &str, message: &str) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let lines: Vec<String> = text.split('\n').map(|line| ui::plain(line).replace('%', "%25")).collect();
+    lines.join("%0A")
 }
 
 fn property(text: &str) -> String {

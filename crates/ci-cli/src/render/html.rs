@@ -10,6 +10,7 @@ use crate::commands::evidence::Opened;
 use crate::commands::history::Row;
 use crate::failure::Failure;
 use crate::lane::State;
+use crate::ui;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -146,7 +147,7 @@ fn page(title: &str, body: &str) -> String {
 
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in ui::plain(text).chars() {
         match character {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),

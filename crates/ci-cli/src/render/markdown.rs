@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use ci_types::record::{GateVerdict, Verdict};
 
 use super::View;
+use crate::ui;
 
 pub(super) fn decision(view: &View<'_>) -> String {
     let decision = view.decision;
@@ -39,12 +40,11 @@ pub(super) fn decision(view: &View<'_>) -> String {
 /// Escapes markdown and HTML.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in ui::plain(&text.replace(['\r', '\n'], " ")).chars() {
         match character {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '\n' | '\r' => out.push(' '),
             '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '@' | '#' => {
                 out.push('\\');
                 out.push(character);

@@ -13,7 +13,6 @@ use ci_policy::replay::Refusal;
 use ci_types::record::{Decision, GateVerdict};
 
 use crate::args::Format;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ui;
 
@@ -93,11 +92,7 @@ pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, command: &str, format: F
 
 /// Renders a release that ended before a decision. `None` for text, where the error itself says it all.
 pub(crate) fn stopped(failure: &Failure, format: Format) -> Result<Option<String>, Failure> {
-    let word = match failure.exit() {
-        Exit::Rejected => "rejected",
-        Exit::Undecided => "undecided",
-        Exit::Ok | Exit::Usage | Exit::Internal => "error",
-    };
+    let word = failure.verdict();
     let reason = ui::redacted(&failure.message);
     let fix = failure.fix.as_deref().map(ui::redacted);
     let with_fix = fix.as_ref().map_or_else(|| reason.clone(), |fix| format!("{reason}\nfix: {fix}"));

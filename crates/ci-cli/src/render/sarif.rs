@@ -32,9 +32,13 @@ pub(super) fn result(rule: &str, message: &str, uri: &str) -> Value {
 }
 
 pub(super) fn document(results: Vec<Value>) -> Result<String, Failure> {
-    let rules: Vec<Value> = ci_policy::gates::all()
+    let gates = ci_policy::gates::all();
+    let own = [("lane", "the lane runs to its decision"), ("bundle", "the bundle is what its signer sealed")];
+    let rules: Vec<Value> = gates
         .iter()
-        .map(|gate| json!({ "id": gate.id, "shortDescription": { "text": gate.title } }))
+        .map(|gate| (gate.id, gate.title))
+        .chain(own)
+        .map(|(id, title)| json!({ "id": id, "shortDescription": { "text": title } }))
         .collect();
     super::json::pretty(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",

@@ -127,7 +127,10 @@ fn a_damaged_unfinished_build_is_built_again() {
     let Some(repo) = Repo::new() else { return };
     assert!(kill(&repo, |_, line| line.starts_with("ok publish")));
     let blobs = files(&repo.state().join("releases"));
-    let layer = blobs.iter().filter(|path| text(path).contains("blobs/sha256")).max_by_key(|path| path.metadata().unwrap().len());
+    let layer = blobs
+        .iter()
+        .filter(|path| text(path).contains("blobs/sha256"))
+        .max_by_key(|path| path.metadata().unwrap().len());
     std::fs::write(layer.unwrap(), b"damaged").unwrap();
     repo.release().exits(0).never_says("(resumed)");
     finishes(&repo);

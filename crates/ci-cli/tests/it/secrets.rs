@@ -116,7 +116,10 @@ fn secrets_in_build_and_test_output_are_redacted_on_screen_and_in_logs() {
         // Redacted logs are no reason to reject.
         let run = repo.release().exits(0);
         nowhere(&repo, &run, &secrets);
-        assert!(kept(&repo).iter().any(|(path, log)| path.contains("!") && find(log, b"[redacted:")), "nothing was logged");
+        assert!(
+            kept(&repo).iter().any(|(path, log)| path.contains("!") && find(log, b"[redacted:")),
+            "nothing was logged"
+        );
         assert_eq!(actions, run.err.contains("[redacted:"), "{}", run.err);
     }
 }
@@ -223,7 +226,7 @@ fn a_secret_baked_into_the_image_config_is_never_published() {
     );
     repo.commit("Bake a secret");
     let run = repo.release().exits(1).says("the image config holds a secret").says("it was not published");
-    run.never_says(secret(&example));
+    nowhere(&repo, &run, &[("image config", example)]);
     assert!(repo.tags().is_empty() && repo.bundles().is_empty());
     let published = files(&repo.state().join("images/blobs"));
     assert!(published.is_empty(), "{published:?}");
