@@ -39,7 +39,8 @@ impl Issuer {
             .expect("openssl is installed");
         assert!(made.status.success());
         key.write_all(&made.stdout).unwrap();
-        let shown = Command::new("openssl").args(["rsa", "-noout", "-modulus", "-in"]).arg(key.path()).output().unwrap();
+        let shown =
+            Command::new("openssl").args(["rsa", "-noout", "-modulus", "-in"]).arg(key.path()).output().unwrap();
         let text = String::from_utf8(shown.stdout).unwrap();
         let hex = text.trim().strip_prefix("Modulus=").unwrap();
         let modulus = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();

@@ -43,10 +43,12 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<IdentityFact> {
             let proven = claims(inputs, &record)?;
             // For whoever audits later; the proof above rests on the keys that the verifier names.
             let (keys, content) = inputs.set.one(EvidenceKind::IssuerKeys)?;
-            jwt::verify::<GithubClaims>(record.digest_token.as_deref().unwrap_or_default(), content).map_err(|error| {
-                let message = format!("{}: they do not verify the token: {error}", keys.path);
-                Rejection::new(EvidenceKind::IssuerKeys, RejectionCode::Inconsistent, message)
-            })?;
+            jwt::verify::<GithubClaims>(record.digest_token.as_deref().unwrap_or_default(), content).map_err(
+                |error| {
+                    let message = format!("{}: they do not verify the token: {error}", keys.path);
+                    Rejection::new(EvidenceKind::IssuerKeys, RejectionCode::Inconsistent, message)
+                },
+            )?;
             evidence.push(keys.digest);
             Some(proven)
         }

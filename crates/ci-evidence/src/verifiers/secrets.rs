@@ -30,9 +30,7 @@ pub(super) fn verify(inputs: &Inputs<'_>) -> Outcome<SecretsFact> {
     ensure(KIND, RejectionCode::Inconsistent, record.scanned.len() as u64 == searched, || {
         "the sweep lists files that are not there".to_owned()
     })?;
-    ensure(KIND, RejectionCode::Empty, record.rule_count > 0 && searched > 0, || {
-        "nothing was searched".to_owned()
-    })?;
+    ensure(KIND, RejectionCode::Empty, record.rule_count > 0 && searched > 0, || "nothing was searched".to_owned())?;
     Ok(VerifiedFact::proven(
         SecretsFact { files: searched, rules: record.rules, findings: findings.into_iter().collect() },
         vec![entry.digest],

@@ -123,11 +123,15 @@ fn each_kind_that_stands_twice_rejects() {
         let twice = EvidenceSet::new(set.files().iter().cloned().chain([(entry, content)]).collect()).unwrap();
         let decision = decision(&release, &twice);
         assert_eq!(decision.verdict, Verdict::Rejected, "{kind}");
-        let codes: Vec<_> = decision.gates.iter().flat_map(|gate| &gate.reasons).map(|reason| reason.code.as_str()).collect();
+        let codes: Vec<_> =
+            decision.gates.iter().flat_map(|gate| &gate.reasons).map(|reason| reason.code.as_str()).collect();
         if !kind.may_repeat() && !LAYERS[1..].contains(&kind) {
             let repeated = format!("{kind}-repeated");
             // A copy that no verifier reads by itself is still one that the sweep did not cover.
-            assert!(codes.contains(&repeated.as_str()) || codes.contains(&"secret-sweep-inconsistent"), "{kind}: {codes:?}");
+            assert!(
+                codes.contains(&repeated.as_str()) || codes.contains(&"secret-sweep-inconsistent"),
+                "{kind}: {codes:?}"
+            );
         }
     }
 }
@@ -153,7 +157,9 @@ fn each_kind_that_is_empty_or_cut_or_an_empty_object_rejects() {
     let evidence = good.evidence();
     for kind in kinds(&good).into_iter().filter(|kind| !kind.is_derived()) {
         let (_, content) = evidence.all(kind).next().unwrap();
-        for bytes in [&b""[..], b"{}", &content[..content.len() / 2], &content[..content.len() - 1], b"null", b"[]", b"\0"] {
+        for bytes in
+            [&b""[..], b"{}", &content[..content.len() / 2], &content[..content.len() - 1], b"null", b"[]", b"\0"]
+        {
             let mut release = complete();
             release.replaced.insert(kind, bytes.to_vec());
             // A configuration without its last newline means the same, and is then what was decided on.
