@@ -153,3 +153,59 @@ fn matches_ref(pattern: &str, git_ref: &str) -> bool {
         None => pattern == git_ref,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use ci_testkit::release::{RUN_ID, Release};
+    use ci_types::Severity;
+
+    use super::*;
+
+    fn asked(check: fn(&Question<'_>, &mut Check)) -> GateOutcome {
+        let release = Release::local();
+        let (facts, config) = (release.facts(), release.effective());
+        let question = Question {
+            run_id: RUN_ID,
+            subject: &release.publication.subject,
+            environment: Environment::Local,
+            facts: &facts,
+            config: &config,
+            overlay: None,
+            now: release.now,
+        };
+        ask(&gates::Gate { id: "g", title: "t", severity: Severity::Low, version: 1, check }, &question)
+    }
+
+    #[test]
+    fn a_gate_without_a_conclusion_denies() {
+        let outcome = asked(|_, _| {});
+        assert_eq!(outcome.verdict, GateVerdict::Deny);
+        assert_eq!(outcome.reasons[0].code, "gate-undecided");
+        assert!(!outcome.reasons[0].remediation.is_empty());
+    }
+
+    #[test]
+    fn a_reason_to_pass_does_not_outweigh_a_reason_to_deny() {
+        let outcome = asked(|_, check| {
+            check.because("all is well".to_owned());
+            check.deny("no", "it is not", "fix it");
+        });
+        assert_eq!(outcome.verdict, GateVerdict::Deny);
+        assert_eq!(outcome.reasons.len(), 1);
+    }
+
+    #[test]
+    fn ref_patterns_are_exact_or_a_prefix() {
+        for (pattern, git_ref, expected) in [
+            ("refs/heads/main", "refs/heads/main", true),
+            ("refs/heads/main", "refs/heads/main2", false),
+            ("refs/tags/v*", "refs/tags/v1", true),
+            ("refs/tags/v*", "refs/heads/v1", false),
+            ("*", "refs/heads/main", false),
+            ("refs/*/v*", "refs/tags/v1", false),
+        ] {
+            assert_eq!(matches_ref(pattern, git_ref), expected, "{pattern} {git_ref}");
+        }
+    }
+}

@@ -3,6 +3,8 @@
 
 mod evidence;
 mod gates;
+mod laws;
+mod zoo;
 
 use ci_evidence::keys::{Algorithm, SigningKey};
 
