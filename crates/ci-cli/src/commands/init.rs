@@ -35,10 +35,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<Exit, Failure> {
 }
 
 fn detect(repo: &Path) -> Detected {
-    let has = |name: &&str| repo.join(name).is_file();
+    let has = |name: &str| repo.join(name).is_file();
     let kind = ProjectKind::ALL
         .into_iter()
-        .find(|kind| kind.markers().iter().any(|marker| has(&marker)))
+        .find(|kind| kind.markers().iter().any(|marker| has(marker)))
         .unwrap_or(ProjectKind::Plain);
     let name = repo.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // An empty answer means that no forge is known.

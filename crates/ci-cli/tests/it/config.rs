@@ -84,7 +84,9 @@ fn a_budget_for_critical_findings_is_no_configuration() {
 
 #[test]
 fn malformed_yaml_names_its_place() {
-    for (yaml, place) in [("version: 1\nproject: [\n", ".ci-intel/config.yml:"), ("", ".ci-intel/config.yml"), ("- 1\n", ":1")] {
+    for (yaml, place) in
+        [("version: 1\nproject: [\n", ".ci-intel/config.yml:"), ("", ".ci-intel/config.yml"), ("- 1\n", ":1")]
+    {
         let Some(repo) = Repo::new() else { return };
         repo.write(".ci-intel/config.yml", yaml);
         repo.run(&["config", "validate"]).exits(2).says(place);
@@ -98,7 +100,11 @@ fn malformed_yaml_names_its_place() {
 fn explain_knows_keys_prefixes_and_typos() {
     let Some(repo) = Repo::new() else { return };
     let one = repo.run(&["config", "explain", "build.engine"]).exits(0);
-    assert!(one.out.starts_with("build.engine (") && one.out.contains("value: \"assemble\" (.ci-intel/config.yml:4)"), "{}", one.out);
+    assert!(
+        one.out.starts_with("build.engine (") && one.out.contains("value: \"assemble\" (.ci-intel/config.yml:4)"),
+        "{}",
+        one.out
+    );
     let below = repo.run(&["config", "explain", "build.context"]).exits(0);
     for key in ["build.context.include", "build.context.max_files", "build.context.max_bytes"] {
         assert!(below.out.contains(key), "{}", below.out);

@@ -29,7 +29,8 @@ fn openssl_verifies_provenance_and_summary() {
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "Verified OK", "{kind}");
         // A control: another body does not verify.
         let control = format!("echo x >>pae; {}", script.split(" && ").last().unwrap());
-        let output = std::process::Command::new("bash").args(["-c", &control]).current_dir(repo.root()).output().unwrap();
+        let output =
+            std::process::Command::new("bash").args(["-c", &control]).current_dir(repo.root()).output().unwrap();
         assert!(!output.status.success());
     }
 }
@@ -40,9 +41,14 @@ fn both_algorithms_release_and_verify() {
         let Some(repo) = Repo::new() else { return };
         let key = repo.root().join("release.key");
         let public = format!("{}.pub", text(&key));
-        repo.run(&["key", "generate", "--out", text(&key), "--algorithm", algorithm]).exits(0).says("key id      sha256:");
+        repo.run(&["key", "generate", "--out", text(&key), "--algorithm", algorithm])
+            .exits(0)
+            .says("key id      sha256:");
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-        for arguments in [&["pkey", "-noout", "-text", "-in", text(&key)][..], &["pkey", "-pubin", "-noout", "-text", "-in", &public]] {
+        for arguments in [
+            &["pkey", "-noout", "-text", "-in", text(&key)][..],
+            &["pkey", "-pubin", "-noout", "-text", "-in", &public],
+        ] {
             let shown = run(Path::new("/"), "openssl", arguments);
             assert!(String::from_utf8_lossy(&shown.stdout).contains(openssl));
         }
@@ -62,7 +68,10 @@ fn a_key_made_by_openssl_releases_and_verifies() {
     let _ = run(
         repo.root(),
         "sh",
-        &["-c", "umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out k.pem && openssl pkey -in k.pem -pubout -out k.pub"],
+        &[
+            "-c",
+            "umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out k.pem && openssl pkey -in k.pem -pubout -out k.pub",
+        ],
     );
     let report = repo.run(&["release", "--key", text(&key), "--format", "json"]).exits(0).json();
     repo.run(&["verify", report["bundle"].as_str().unwrap(), "--key", text(&public)]).exits(0);

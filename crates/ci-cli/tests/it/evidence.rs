@@ -99,7 +99,9 @@ fn a_bundle_with_escaping_paths_rejects_and_writes_nothing() {
             repo.run(&arguments).exits(1);
         }
         repo.verify(&evil, &[]).exits(1);
-        assert!(!folder.exists() && !repo.root().join("escaped").exists() && !fs::exists("/tmp/ci-intel-escaped").unwrap());
+        assert!(
+            !folder.exists() && !repo.root().join("escaped").exists() && !fs::exists("/tmp/ci-intel-escaped").unwrap()
+        );
     }
 }
 
@@ -124,7 +126,9 @@ fn why_finds_a_release_by_each_of_its_names() {
     ];
     for name in names {
         let run = repo.run(&["why", &name]).exits(0);
-        for question in ["what      app:git-", "source    app at ", "lane      local", "identity  alice@", "gates     10 of 10"] {
+        for question in
+            ["what      app:git-", "source    app at ", "lane      local", "identity  alice@", "gates     10 of 10"]
+        {
             assert!(run.out.contains(question), "{name}: no `{question}` in\n{}", run.out);
         }
     }

@@ -137,7 +137,8 @@ fn sarif_results(report: &str) -> Vec<Value> {
     assert_eq!(runs.len(), 1);
     let driver = &runs[0]["tool"]["driver"];
     assert_eq!(driver["name"], "ci-intel");
-    let rules: Vec<&str> = driver["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    let rules: Vec<&str> =
+        driver["rules"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap()).collect();
     let results = runs[0]["results"].as_array().unwrap().clone();
     for result in &results {
         assert!(rules.contains(&result["ruleId"].as_str().unwrap()), "{result}");

@@ -34,7 +34,9 @@ fn an_acceptance_closes_the_failures_before_it() {
     let page = repo.root().join("history.html");
     repo.run(&["history", "--format", "html", "--out", text(&page)]).exits(0);
     let page = std::fs::read_to_string(page).unwrap();
-    for part in ["<b>3</b> releases decided", "fixed and passed in <a href=#r2>", "closes <a href=#r0>", "<!doctype html>"] {
+    for part in
+        ["<b>3</b> releases decided", "fixed and passed in <a href=#r2>", "closes <a href=#r0>", "<!doctype html>"]
+    {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
 }

@@ -39,11 +39,10 @@ fn missing_federated_identity_stops_before_any_registry_request() {
     assert_eq!(registry.requests().len(), 0);
     repo.nothing_released();
     let log = repo.log();
-    assert_eq!((log.len(), log[0]["verdict"].as_str(), log[0]["failure"]["stage"].as_str()), (
-        1,
-        Some("rejected"),
-        Some("preflight")
-    ));
+    assert_eq!(
+        (log.len(), log[0]["verdict"].as_str(), log[0]["failure"]["stage"].as_str()),
+        (1, Some("rejected"), Some("preflight"))
+    );
 }
 
 #[test]
@@ -176,7 +175,8 @@ fn an_image_without_a_known_component_rejects() {
 #[test]
 fn a_critical_vulnerability_rejects() {
     let Some(repo) = Repo::new() else { return };
-    let finding = r#"{"ruleId":"CVE-2026-1","level":"error","message":{"text":"bad"},"properties":{"security-severity":"9.8"}}"#;
+    let finding =
+        r#"{"ruleId":"CVE-2026-1","level":"error","message":{"text":"bad"},"properties":{"security-severity":"9.8"}}"#;
     let report = fixture::SARIF.replace("\"results\":[]", &format!("\"results\":[{finding}]"));
     repo.script("ci/scan", &format!("cat >\"$2\" <<'END'\n{report}\nEND"));
     repo.commit("Depend on something bad");

@@ -9,7 +9,9 @@ fn a_dry_run_writes_nothing() {
     let Some(repo) = Repo::new() else { return };
     let before = files(repo.root());
     let run = repo.run(&["release", "--dry-run"]).exits(0);
-    assert!(run.out.contains(&format!("would build {}", repo.head())) && run.out.contains("nothing was built or written"));
+    assert!(
+        run.out.contains(&format!("would build {}", repo.head())) && run.out.contains("nothing was built or written")
+    );
     assert!(run.err.contains("would make signing key"), "{}", run.err);
     let after = files(repo.root());
     // git may refresh its index; nothing else of the world has changed.
@@ -52,7 +54,10 @@ fn out_gets_the_bundle_and_the_outputs() {
     let out = repo.root().join("deep/er/out");
     repo.run(&["release", "--out", text(&out)]).exits(0);
     let names: Vec<_> = files(&out).iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
-    assert_eq!(names, ["ci_m1_outputs.json".to_owned(), format!("evidence-{}.tar.zst", repo.tag()), "pipeline_run.ndjson".to_owned()]);
+    assert_eq!(
+        names,
+        ["ci_m1_outputs.json".to_owned(), format!("evidence-{}.tar.zst", repo.tag()), "pipeline_run.ndjson".to_owned()]
+    );
     repo.verify(&out.join(&names[1]), &[]).exits(0);
     let bundle = &repo.bundles()[0];
     assert_eq!(fs::read(out.join(&names[1])).unwrap(), fs::read(bundle).unwrap());
