@@ -168,9 +168,9 @@ fn secrets_in_the_context_reject_and_are_not_kept() {
     }
     repo.commit("Keep notes");
     let run = repo.release().exits(1).says("secret-in-context");
-    for number in 0..secrets.len() {
+    for (number, (rule, _)) in secrets.iter().enumerate() {
         let place = format!("ci/notes-{number}:");
-        assert!(run.out.contains(&place), "{} was not found in the context:\n{}", secrets[number].0, run.out);
+        assert!(run.out.contains(&place), "{rule} was not found in the context:\n{}", run.out);
     }
     nowhere(&repo, &run, &secrets);
 }
