@@ -194,7 +194,8 @@ fn directory(image: &Image, config: &Smoke, work: &Path) -> Result<tempfile::Tem
         sandbox::is_root() && !matches!(image.config.config.user.as_str(), "" | "0" | "root" | "0:0" | "root:root");
     // Without a sandbox the program runs as nobody.
     let shared = shared || (sandbox::is_root() && config.isolation.first() == Some(&Isolation::Process));
-    let parent = if shared && !sandbox::is_reachable_by_all(work) { tempfile::env::temp_dir() } else { work.to_owned() };
+    let parent =
+        if shared && !sandbox::is_reachable_by_all(work) { tempfile::env::temp_dir() } else { work.to_owned() };
     let io = |source| SmokeError::Io { path: parent.clone(), source };
     let dir = tempfile::Builder::new().prefix("ci-intel-smoke-").tempdir_in(&parent).map_err(io)?;
     if shared {
