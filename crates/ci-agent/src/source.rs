@@ -89,9 +89,16 @@ pub fn source_state(root: &Path, project_name: &str) -> Result<SourceState, Sour
         .ok_or_else(|| bad("no committer time between 1970 and 9999; amend the commit"))?;
     let symbolic = output(root, &["symbolic-ref", "--quiet", "HEAD"])?;
     let git_ref = if symbolic.status.success() { text(&symbolic.stdout) } else { "HEAD".to_owned() };
-    let origin = output(root, &["config", "--get", "remote.origin.url"])?;
-    let repository = repository_name(&text(&origin.stdout)).unwrap_or_else(|| project_name.to_owned());
+    let repository = repository(root).unwrap_or_else(|| project_name.to_owned());
     Ok(SourceState { repository, committed_at, git_ref, dirty: dirty(root)?, commit })
+}
+
+/// `owner/name` on the forge that the remote `origin` of the working tree at `root` names; `None` where there is none. Works
+/// before the first commit.
+#[must_use]
+pub fn repository(root: &Path) -> Option<String> {
+    let origin = output(root, &["config", "--get", "remote.origin.url"]).ok()?;
+    repository_name(&text(&origin.stdout))
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,6 +1,8 @@
 //! What the user sees while work goes on: a spinner on a terminal, groups in CI logs, plain lines in a pipe.
 //! Progress goes to standard error; standard output holds only the report.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -66,6 +68,9 @@ pub(crate) fn path(path: &Path) -> String {
     below.filter(|below| !below.as_os_str().is_empty()).unwrap_or(path).display().to_string()
 }
 
+/// Lines of a failing command that are shown; its log has all.
+const TAIL_LINES: usize = 20;
+
 enum Style {
     Terminal,
     Groups,
@@ -78,6 +83,8 @@ pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     stage: &'static str,
     started: Instant,
+    /// The last lines of the running command, for when it fails.
+    tail: RefCell<VecDeque<String>>,
 }
 
 impl Progress {
@@ -89,13 +96,14 @@ impl Progress {
         } else {
             Style::Plain
         };
-        Self { style, bar: None, stage: "", started: Instant::now() }
+        Self { style, bar: None, stage: "", started: Instant::now(), tail: RefCell::default() }
     }
 
     /// A stage begins.
     pub(crate) fn begin(&mut self, stage: &'static str, what: &str) {
         self.stage = stage;
         self.started = Instant::now();
+        self.command();
         match self.style {
             Style::Terminal => {
                 let bar = ProgressBar::new_spinner();
@@ -114,10 +122,46 @@ impl Progress {
 
     /// A line of output of the running stage; it was redacted by the caller.
     pub(crate) fn line(&self, text: &str) {
+        let mut tail = self.tail.borrow_mut();
+        if tail.len() == TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(text.trim_end().to_owned());
         match (&self.style, &self.bar) {
             (Style::Terminal, Some(bar)) => bar.set_message(text.chars().take(200).collect::<String>()),
             (Style::Groups, _) => note(text),
             _ => {}
+        }
+    }
+
+    /// A command of the running stage begins: what came before it is of no interest when it fails.
+    pub(crate) fn command(&self) {
+        self.tail.borrow_mut().clear();
+    }
+
+    /// A command of the running stage failed: shows what it said last.
+    pub(crate) fn failed(&self, what: &str) {
+        let show = || {
+            note(&format!("{} {:<10} {what}", "!!".red(), self.stage));
+            self.show_tail();
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(show),
+            None => show(),
+        }
+    }
+
+    /// The stage failed, and the lane with it: shows what its command said last.
+    pub(crate) fn stopped(&mut self) {
+        self.end("stopped", false);
+        self.show_tail();
+    }
+
+    /// CI logs have every line already.
+    fn show_tail(&self) {
+        let tail: Vec<String> = self.tail.borrow_mut().drain(..).collect();
+        if !matches!(self.style, Style::Groups) {
+            tail.iter().for_each(|line| note(&format!("   | {line}")));
         }
     }
 

@@ -29,7 +29,10 @@ mod tests {
             let files = [("a".to_owned(), Some(format!("x\n{}\n", example.text)))].into();
             let failures = check(&Repo { files });
             assert!(!failures.is_empty(), "{}", rule.id);
-            assert!(failures.iter().all(|failure| !failure.contains(&example.text[example.secret.clone()])), "{failures:?}");
+            assert!(
+                failures.iter().all(|failure| !failure.contains(&example.text[example.secret.clone()])),
+                "{failures:?}"
+            );
         }
     }
 

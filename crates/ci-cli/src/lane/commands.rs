@@ -69,10 +69,20 @@ impl<'a> Commands<'a> {
         let mut show = |line: &str| progress.line(line);
         let mut recorder = Recorder::new(stage, &logs, &mut redact, &mut show);
         let timeout = Duration::from_secs(timeout_s);
+        progress.command();
         let result = recorder.run(&argv, &self.built.directory, &self.env, timeout, inputs);
         self.recorded.extend(recorder.into_recorded());
         match result {
-            Ok(_) | Err(RunError::Failed { .. } | RunError::Timeout { .. } | RunError::LeftBehind { .. }) => {}
+            Ok(_) => {}
+            // The log moves into the bundle, so its path is not worth showing.
+            Err(error @ (RunError::Failed { .. } | RunError::Timeout { .. } | RunError::LeftBehind { .. })) => {
+                let text = error.to_string();
+                let cause = text
+                    .split_once("; read the log")
+                    .or_else(|| text.split_once(" (log: "))
+                    .map_or(&*text, |(cause, _)| cause);
+                progress.failed(&format!("{stage}: {cause}"));
+            }
             Err(error @ (RunError::NotFound { .. } | RunError::Empty { .. })) => {
                 return Err(Failure::rejected(error).fix("correct the command in .ci-intel/config.yml"));
             }

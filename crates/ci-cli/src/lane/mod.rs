@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
     match stages(args, &candidate, &state, &mut run_id, &mut progress) {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
-            progress.end("stopped", false);
+            progress.stopped();
             // A fault of the machine is no statement about the release; everything else is an attempt that failed.
             if failure.exit() != Exit::Internal {
                 record_failure(&candidate, &state, run_id, stage, &failure)?;

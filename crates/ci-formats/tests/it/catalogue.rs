@@ -274,7 +274,8 @@ fn this_machine_lists_what_dpkg_lists() {
 #[test]
 #[ignore = "runs the Go compiler, which takes a minute where its cache is cold"]
 fn a_program_built_by_go_lists_its_modules() {
-    let directory = std::env::temp_dir().join(format!("ci-formats-go-{}", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path();
     std::fs::create_dir_all(directory.join("dep")).unwrap();
     for (path, text) in [
         (
@@ -290,7 +291,7 @@ fn a_program_built_by_go_lists_its_modules() {
     let build = |linker_flags: &str| {
         let flags = format!("-ldflags={linker_flags}");
         let mut go = Command::new("go");
-        go.args(["build", flags.as_str(), "-o", "app", "."]).current_dir(&directory);
+        go.args(["build", flags.as_str(), "-o", "app", "."]).current_dir(directory);
         let status = go.env("GOPROXY", "off").env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod").status();
         assert!(status.expect("go is on the path").success());
         let catalogue = one("usr/bin/app", &std::fs::read(directory.join("app")).unwrap()).unwrap();
@@ -304,7 +305,6 @@ fn a_program_built_by_go_lists_its_modules() {
         );
         assert!(modules.iter().any(|module| module.starts_with("stdlib@1.")), "{modules:?}");
     }
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 proptest! {

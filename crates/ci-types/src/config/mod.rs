@@ -33,4 +33,4 @@ pub use rule::Rule;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use shape::{Field, Shape};
-pub use template::{Detected, ProjectKind, SCHEMA_URL, template};
+pub use template::{Detected, Machine, NpmTests, ProjectKind, SCHEMA_URL, Scanner, template};

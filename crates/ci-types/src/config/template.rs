@@ -1,5 +1,7 @@
 //! `ci-intel init`: a commented, minimal configuration for the project that was found.
 
+mod sections;
+
 use super::check::{is_image_name, is_repository};
 
 /// Where editors find the schema of the file.
@@ -8,12 +10,94 @@ pub const SCHEMA_URL: &str = "https://ci-intel.dev/schema/config.v1.json";
 /// What was found in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
-    /// Name of the service, as found; turned into a valid one where it is not.
+    /// Name of the service, as its manifest has it; turned into a valid one where it is not.
     pub name: String,
     /// `owner/name` on the forge, from the remote. Left out where it is not of that form.
     pub repository: Option<String>,
     /// What kind of project it is.
     pub kind: ProjectKind,
+    /// File name of the program that the image starts; by default the last part of the name.
+    pub program: Option<String>,
+    /// What the compiler is told to build where there is a choice: a Cargo package, a Go package path like `./cmd/app`.
+    pub target: Option<String>,
+    /// Patterns for `build.context.include`, each matching something. Empty: the usual places of the kind.
+    pub include: Vec<String>,
+    /// It seems to answer HTTP: the smoke stage asks it.
+    pub service: bool,
+    /// Processor of the image.
+    pub machine: Machine,
+    /// The scanner that is there, or the one to install.
+    pub scanner: Scanner,
+    /// What runs the tests of an npm project.
+    pub npm_tests: NpmTests,
+}
+
+impl Detected {
+    /// A project of which only name and kind are known.
+    #[must_use]
+    pub fn new(name: &str, kind: ProjectKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            repository: None,
+            kind,
+            program: None,
+            target: None,
+            include: Vec::new(),
+            service: false,
+            machine: Machine::Amd64,
+            scanner: Scanner::Grype,
+            npm_tests: NpmTests::Node,
+        }
+    }
+}
+
+/// Processors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Machine {
+    /// x86-64.
+    Amd64,
+    /// 64-bit Arm.
+    Arm64,
+}
+
+impl Machine {
+    /// As OCI and Go call it.
+    const fn oci(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// The Rust target with a C library that can be linked statically.
+    const fn rust(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+}
+
+/// Scanners with a command of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scanner {
+    /// <https://github.com/anchore/grype>
+    Grype,
+    /// <https://trivy.dev>
+    Trivy,
+}
+
+/// What runs the tests of an npm project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NpmTests {
+    /// `node --test`, built into Node.
+    Node,
+    /// Vitest.
+    Vitest,
+    /// Jest with the reporter `jest-junit`.
+    Jest,
+    /// Mocha.
+    Mocha,
 }
 
 /// Kinds of projects with a template of their own.
@@ -55,30 +139,27 @@ impl ProjectKind {
 #[must_use]
 pub fn template(detected: &Detected) -> String {
     let name = image_name(&detected.name);
-    let program = name.rsplit('/').next().unwrap_or("app").to_owned();
+    let plain = |program: &&str| {
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        !program.is_empty() && program.bytes().all(word) && !program.starts_with(['.', '-'])
+    };
+    let program = detected.program.as_deref().filter(plain).unwrap_or_else(|| name.rsplit('/').next().unwrap_or("app"));
     let repository = detected.repository.as_deref().filter(|text| is_repository(text));
     let mut text = format!(
         "# yaml-language-server: $schema={SCHEMA_URL}\n\
-         # What a release of this repository is made of. Every key: `ci-intel config explain`.\n\
+         # What a release of this repository is made of. Lines marked EDIT are guesses: look at them first.\n\
+         # Every key: `ci-intel config explain`. What is still missing: `ci-intel doctor`.\n\
          version: 1\n\nproject:\n  name: \"{name}\"\n"
     );
     if let Some(repository) = repository {
         text.push_str(&format!("  repository: \"{repository}\"\n"));
     }
-    let (build, smoke, tests) = match detected.kind {
-        ProjectKind::Cargo => CARGO,
-        ProjectKind::Go => GO,
-        ProjectKind::Npm => NPM,
-        ProjectKind::Python => PYTHON,
-        ProjectKind::Dockerfile => DOCKERFILE,
-        ProjectKind::Plain => PLAIN,
-    };
-    for section in [build, smoke, tests] {
+    for section in sections::of(detected, program) {
         text.push('\n');
-        text.push_str(&section.replace("PROGRAM", &program));
+        text.push_str(&section);
     }
     text.push('\n');
-    text.push_str(&LANE.replace("OWNER/NAME", repository.unwrap_or("OWNER/NAME")));
+    text.push_str(&sections::lane(repository.unwrap_or("OWNER/NAME")));
     text
 }
 
@@ -99,255 +180,98 @@ fn image_name(found: &str) -> String {
     }
 }
 
-const LANE: &str = "\
-# Until a lane is named, every release is good for environment `local` only. Name the one workflow that may release:
-# lane:
-#   issuer: https://token.actions.githubusercontent.com
-#   repository_id: \"123456\" # gh api repos/OWNER/NAME --jq .id
-#   workflow: OWNER/NAME/.github/workflows/release.yml
-#   refs: [refs/heads/main]
-#
-# scan:
-#   commands: # the vulnerability gate wants at least one
-#     - run: [grype, \"sbom:{sbom}\", --output, json, --file, \"{output}\"]
-#       format: grype
-";
-
-type Sections = (&'static str, &'static str, &'static str);
-
-const CARGO: Sections = (
-    "\
-build:
-  engine: assemble # files onto an empty image; no daemon, the same bytes every time
-  context:
-    include: # all that the build may read
-      - Cargo.toml
-      - Cargo.lock
-      - src/**
-      - tests/**
-      - .config/nextest.toml
-  steps:
-    # crt-static: an image without a C library needs a static program.
-    - [env, \"RUSTFLAGS=-C target-feature=+crt-static\", cargo, build, --release, --locked, --target, x86_64-unknown-linux-gnu]
-  outputs:
-    - target/x86_64-unknown-linux-gnu/release/PROGRAM
-  assemble:
-    base: scratch
-    architecture: amd64
-    files:
-      - from: target/x86_64-unknown-linux-gnu/release/PROGRAM
-        to: /usr/bin/PROGRAM
-    entrypoint: [/usr/bin/PROGRAM]
-    user: \"65532:65532\"
-",
-    "\
-smoke:
-  exec:
-    - [/usr/bin/PROGRAM, --version]
-  # http: # for a service
-  #   - path: /healthz
-",
-    "\
-tests:
-  # .config/nextest.toml must hold: [profile.ci.junit] path = \"junit.xml\"
-  command: [sh, -c, \"cargo nextest run --locked --profile ci && cp target/nextest/ci/junit.xml \\\"$1\\\"\", sh, \"{results}\"]
-",
-);
-
-const GO: Sections = (
-    "\
-build:
-  engine: assemble # files onto an empty image; no daemon, the same bytes every time
-  context:
-    include: # all that the build may read
-      - go.mod
-      - go.sum
-      - \"*.go\"
-      - cmd/**
-      - internal/**
-      - pkg/**
-  pass_env: [GOPROXY, GOFLAGS]
-  steps:
-    - [env, CGO_ENABLED=0, GOOS=linux, GOARCH=amd64, go, build, -trimpath, -buildvcs=false, -o, out/PROGRAM, .]
-  outputs:
-    - out/PROGRAM
-  assemble:
-    base: scratch
-    architecture: amd64
-    files:
-      - from: out/PROGRAM
-        to: /usr/bin/PROGRAM
-    entrypoint: [/usr/bin/PROGRAM]
-    user: \"65532:65532\"
-",
-    "\
-smoke:
-  exec:
-    - [/usr/bin/PROGRAM, -version]
-  # http: # for a service
-  #   - path: /healthz
-",
-    "\
-tests:
-  command: [gotestsum, --junitfile, \"{results}/junit.xml\", ./...]
-",
-);
-
-const NPM: Sections = (
-    "\
-build:
-  engine: buildah
-  dockerfile: Dockerfile
-  context:
-    include: # all that the Dockerfile may copy
-      - Dockerfile
-      - package.json
-      - package-lock.json
-      - src/**
-      - test/**
-",
-    "\
-smoke:
-  env:
-    PORT: \"{port}\"
-  http:
-    - path: /healthz
-      status: 200
-",
-    "\
-tests:
-  command: [node, --test, --test-reporter=junit, \"--test-reporter-destination={results}/junit.xml\"]
-",
-);
-
-const PYTHON: Sections = (
-    "\
-build:
-  engine: buildah
-  dockerfile: Dockerfile
-  context:
-    include: # all that the Dockerfile may copy
-      - Dockerfile
-      - pyproject.toml
-      - \"requirements*.txt\"
-      - \"*.lock\"
-      - src/**
-      - tests/**
-",
-    "\
-smoke:
-  exec: # declared dependencies against installed ones; better still: import your package
-    - [python3, -m, pip, check]
-  # http: # for a service
-  #   - path: /healthz
-",
-    "\
-tests:
-  command: [python3, -m, pytest, \"--junitxml={results}/junit.xml\"]
-",
-);
-
-const DOCKERFILE: Sections = (
-    "\
-build:
-  engine: buildah
-  dockerfile: Dockerfile
-  context:
-    include: # all that the Dockerfile may copy
-      - Dockerfile
-      - src/**
-",
-    "\
-smoke:
-  env:
-    PORT: \"{port}\"
-  http:
-    - path: /healthz
-",
-    "\
-tests:
-  # A program that writes JUnit XML into the directory it is given.
-  command: [make, test, \"RESULTS={results}\"]
-",
-);
-
-const PLAIN: Sections = (
-    "\
-build:
-  engine: assemble # files onto an empty image; no daemon, the same bytes every time
-  context:
-    include: # all that the image may hold
-      - app/**
-  assemble:
-    base: scratch # or a layout pinned by digest: path/to/layout@sha256:…
-    files:
-      - from: app
-        to: /app
-    entrypoint: [/app/run]
-    user: \"65532:65532\"
-",
-    "\
-smoke:
-  exec:
-    - [/app/run, --version]
-",
-    "\
-tests:
-  # A program that writes JUnit XML into the directory it is given.
-  command: [make, test, \"RESULTS={results}\"]
-",
-);
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
 
     use super::*;
-    use crate::config::{Layer, LayerOrigin, load};
+    use crate::config::{Layer, LayerOrigin, ScanFormat, load};
 
     fn effective(text: &str) -> crate::config::Effective {
         let layer = Layer { origin: LayerOrigin::Repository, file: ".ci-intel/config.yml", bytes: text.as_bytes() };
         load(None, &layer).unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"))
     }
 
+    /// Every kind with every choice that changes its text.
+    fn all() -> Vec<Detected> {
+        let mut all = Vec::new();
+        for kind in ProjectKind::ALL {
+            let known = Detected { repository: Some("Org/My.App".to_owned()), ..Detected::new("My App (v2)", kind) };
+            all.push(Detected { service: true, scanner: Scanner::Trivy, ..known.clone() });
+            all.push(Detected {
+                machine: Machine::Arm64,
+                program: Some("server".to_owned()),
+                target: Some("./cmd/server".to_owned()),
+                ..known.clone()
+            });
+            for npm_tests in [NpmTests::Vitest, NpmTests::Jest, NpmTests::Mocha] {
+                all.push(Detected { npm_tests, ..known.clone() });
+            }
+            all.push(known);
+        }
+        all
+    }
+
     #[test]
     fn every_template_is_a_valid_configuration() {
-        for kind in ProjectKind::ALL {
-            let repository = Some("Org/My.App".to_owned());
-            let text = template(&Detected { name: "My App (v2)".to_owned(), repository, kind });
+        for detected in all() {
+            let text = template(&detected);
             assert!(text.starts_with("# yaml-language-server: $schema=https://"), "{text}");
-            let effective = effective(&text);
-            assert_eq!(effective.config.project.name, "my-app-v2");
-            assert_eq!(effective.config.project.repository.as_deref(), Some("Org/My.App"));
-            assert!(!effective.config.tests.command.is_empty(), "{kind:?} runs no tests");
-            assert!(!text.contains("PROGRAM"));
+            let config = effective(&text).config;
+            assert_eq!(config.project.name, "my-app-v2");
+            assert_eq!(config.project.repository.as_deref(), Some("Org/My.App"));
+            assert!(!config.tests.command.is_empty(), "{detected:?} runs no tests");
+            assert!(!config.smoke.exec.is_empty() || !config.smoke.http.is_empty(), "{detected:?} starts nothing");
+            assert!(text.lines().all(|line| line.len() <= 170), "{text}");
         }
     }
 
     #[test]
-    fn every_template_stays_valid_with_its_lane_and_scanner_uncommented() {
-        for kind in ProjectKind::ALL {
-            let text = template(&Detected { name: "app".to_owned(), repository: Some("org/app".to_owned()), kind });
+    fn every_template_scans() {
+        for (scanner, format) in [(Scanner::Grype, ScanFormat::Grype), (Scanner::Trivy, ScanFormat::Trivy)] {
+            let config = effective(&template(&Detected { scanner, ..Detected::new("app", ProjectKind::Go) })).config;
+            assert_eq!(config.scan.commands.len(), 1);
+            assert_eq!(config.scan.commands[0].format, format);
+        }
+    }
+
+    #[test]
+    fn every_template_stays_valid_with_its_lane_uncommented() {
+        for detected in all() {
+            let text = template(&detected);
             let (head, tail) = text.split_once("# lane:").unwrap();
             let tail: String = format!("# lane:{tail}")
                 .lines()
                 .map(|line| line.trim_start_matches("# ").trim_start_matches('#').to_owned() + "\n")
                 .collect();
             let effective = effective(&format!("{head}{tail}"));
-            assert_eq!(effective.config.lane.unwrap().workflow, "org/app/.github/workflows/release.yml");
-            assert_eq!(effective.config.scan.commands.len(), 1);
+            assert_eq!(effective.config.lane.unwrap().workflow, "Org/My.App/.github/workflows/release.yml");
         }
+    }
+
+    #[test]
+    fn program_and_patterns_found_are_the_ones_written() {
+        let include = ["Cargo.toml", "my dir/**", "*.proto", "true", "42"].map(str::to_owned).to_vec();
+        let program = Some("true".to_owned());
+        let found = Detected { program, include: include.clone(), ..Detected::new("app", ProjectKind::Cargo) };
+        let config = effective(&template(&found)).config;
+        assert_eq!(config.build.context.include, include);
+        assert_eq!(config.build.assemble.entrypoint, ["/usr/bin/true"]);
+        assert!(config.build.assemble.files.iter().any(|file| file.from == "Cargo.lock"), "the SBOM would be empty");
     }
 
     #[test]
     fn a_name_cannot_break_out_of_the_template() {
         for name in ["", "\"\nversion: 2 #", "…", "a/../b", "-", &"x".repeat(500), "A__b.c"] {
-            let text = template(&Detected {
-                name: name.to_owned(),
-                repository: Some("a b\n".to_owned()),
-                kind: ProjectKind::Plain,
-            });
-            assert!(effective(&text).config.project.repository.is_none());
+            for kind in ProjectKind::ALL {
+                let hostile = Detected {
+                    repository: Some("a b\n".to_owned()),
+                    program: Some(name.to_owned()),
+                    target: Some(name.to_owned()),
+                    ..Detected::new(name, kind)
+                };
+                assert!(effective(&template(&hostile)).config.project.repository.is_none());
+            }
         }
     }
 }

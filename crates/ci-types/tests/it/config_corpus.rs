@@ -184,7 +184,7 @@ fn every_template_satisfies_the_schema() {
     let schema: serde_json::Value = serde_json::from_str(include_str!("../../../../schema/config.v1.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     for kind in ProjectKind::ALL {
-        let text = template(&Detected { name: "app".to_owned(), repository: Some("org/app".to_owned()), kind });
+        let text = template(&Detected { repository: Some("org/app".to_owned()), ..Detected::new("app", kind) });
         validator.validate(&serde_saphyr::from_str(&text).unwrap()).unwrap();
     }
 }
