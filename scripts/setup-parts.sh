@@ -5,13 +5,19 @@ set -euo pipefail
 
 # program:Debian package
 parts=(buildah:buildah skopeo:skopeo umoci:umoci bwrap:bubblewrap docker-registry:docker-registry podman:podman runc:runc
-    openssl:openssl jq:jq zstd:zstd git:git)
+    openssl:openssl jq:jq zstd:zstd git:git strace:strace faketime:faketime setpriv:util-linux unshare:util-linux
+    gcc:gcc ar:binutils zip:zip python3:python3 curl:curl tar:tar)
+# What has no program of its own: the static C library that small test images are made of.
+files=(/usr/lib/x86_64-linux-gnu/libc.a:libc6-dev)
 
 missing() {
     local part
     for part in "${parts[@]}"; do
         # Some live in sbin, which a user's PATH may lack.
         PATH=$PATH:/usr/sbin:/sbin command -v "${part%%:*}" >/dev/null || printf '%s ' "${part##*:}"
+    done
+    for part in "${files[@]}"; do
+        [[ -e ${part%%:*} ]] || printf '%s ' "${part##*:}"
     done
 }
 
