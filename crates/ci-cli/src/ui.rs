@@ -120,6 +120,14 @@ impl Progress {
         }
     }
 
+    /// A line that stays; it was redacted by the caller.
+    pub(crate) fn aside(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(text)),
+            None => note(text),
+        }
+    }
+
     /// The stage ended.
     pub(crate) fn end(&mut self, outcome: &str, good: bool) {
         let seconds = self.started.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use ci_types::Digest;
 use super::build::{Built, fresh};
 use super::setup::{Run, Setup};
 use crate::failure::Failure;
-use crate::ui::Progress;
+use crate::ui::{self, Progress};
 
 /// Runs commands in the build directory, in the environment of the build.
 pub(crate) struct Commands<'a> {
@@ -72,12 +72,28 @@ impl<'a> Commands<'a> {
         let result = recorder.run(&argv, &self.built.directory, &self.env, timeout, inputs);
         self.recorded.extend(recorder.into_recorded());
         match result {
-            Ok(_) | Err(RunError::Failed { .. } | RunError::Timeout { .. } | RunError::LeftBehind { .. }) => {}
-            Err(error @ (RunError::NotFound { .. } | RunError::Empty { .. })) => {
-                return Err(Failure::rejected(error).fix("correct the command in .ci-intel/config.yml"));
+            Ok(_) => {}
+            Err(RunError::Failed { .. } | RunError::Timeout { .. } | RunError::LeftBehind { .. }) => {
+                self.show_end(stage, progress);
             }
+            Err(error @ (RunError::NotFound { .. } | RunError::Empty { .. })) => return Err(Failure::rejected(error)),
             Err(error) => return Err(Failure::internal(error)),
         }
         Ok(self.recorded.len() - 1)
+    }
+
+    /// The end of what a command that failed printed: a gate will say that it failed, the user wants to see why. The log was
+    /// redacted as it was written.
+    fn show_end(&self, stage: &str, progress: &Progress) {
+        const LINES: usize = 15;
+        let Some(last) = self.recorded.last() else { return };
+        let how = last.run.exit_code.map_or_else(|| "did not end by itself".to_owned(), |code| format!("exited with {code}"));
+        progress.aside(&format!("{stage}: `{}` {how}", ui::plain(&last.run.argv.join(" "))));
+        let log = std::fs::read(&last.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        for line in &lines[lines.len().saturating_sub(LINES)..] {
+            progress.aside(&format!("  | {}", ui::plain(line)));
+        }
     }
 }

@@ -10,7 +10,7 @@ use ci_evidence::keys::{SigningKey, VerifyingKey};
 use ci_execute::ImageStore;
 use ci_formats::secrets::Scanner;
 use ci_types::config::{ConfigError, Effective, Layer, LayerOrigin, load};
-use ci_types::record::SourceState;
+use ci_types::record::{DeterminismMode, SourceState};
 use ci_types::{Digest, Environment, Tag, canonical};
 use serde_json::json;
 
@@ -184,10 +184,13 @@ impl Setup {
     pub(crate) fn print_plan(&self) {
         let build = &self.effective.config.build;
         ui::print(&format!(
-            "would build {} with {} ({:?}), publish {}:{} and decide for {}\nnothing was built or written",
+            "would build {} with {} ({}), publish {}:{} and decide for {}\nnothing was built or written",
             self.source.commit,
             build.engine.as_str(),
-            build.determinism,
+            match build.determinism {
+                DeterminismMode::Single => "once",
+                DeterminismMode::Dual => "twice, and compare",
+            },
             self.store.name(),
             self.tag,
             self.environment
