@@ -130,8 +130,10 @@ fn shortest_path(denied: &[&ci_types::record::GateOutcome]) -> Vec<String> {
     let absence = denied.iter().filter(|gate| gate.gate == "evidence-complete");
     for gate in content.chain(absence) {
         for reason in &gate.reasons {
-            if !steps.contains(&reason.remediation) {
-                steps.push(reason.remediation.clone());
+            // The last step says it once for all.
+            let step = reason.remediation.trim_end_matches(", then: ci-intel release").to_owned();
+            if step != "ci-intel release" && !steps.contains(&step) {
+                steps.push(step);
             }
         }
     }

@@ -154,6 +154,16 @@ fn tests_without_results_reject() {
 }
 
 #[test]
+fn a_failing_test_command_shows_the_end_of_its_output() {
+    let Some(repo) = Repo::new() else { return };
+    repo.script("ci/tests", "seq -f 'line %g' 1 40; echo 'cannot find libfoo' >&2; exit 3");
+    repo.commit("Break the test command");
+    let run = repo.release().exits(1).says("` exited with 3").says("  | cannot find libfoo").says("  | line 40\n");
+    run.never_says("  | line 20\n");
+    assert!(repo.tags().is_empty());
+}
+
+#[test]
 fn a_failed_test_rejects() {
     let Some(repo) = Repo::new() else { return };
     repo.script(

@@ -10,7 +10,8 @@ fn a_dry_run_writes_nothing() {
     let before = files(repo.root());
     let run = repo.run(&["release", "--dry-run"]).exits(0);
     assert!(
-        run.out.contains(&format!("would build {}", repo.head())) && run.out.contains("nothing was built or written")
+        run.out.contains(&format!("would build {} with assemble (once)", repo.head()))
+            && run.out.contains("nothing was built or written")
     );
     assert!(run.err.contains("would make signing key"), "{}", run.err);
     let after = files(repo.root());
