@@ -118,7 +118,13 @@ fn configured(repo: &Path, config: &Config, findings: &mut Findings) {
     }
     missing.into_iter().for_each(|failure| findings.missing("programs", failure));
     if let Err(error) = ci_agent::engine::bases_known(&config.build, repo) {
-        findings.missing("base image", Failure::rejected(error).fix("ci-intel config explain build"));
+        let fix = match config.build.engine {
+            Engine::Buildah | Engine::Docker => {
+                "write the Dockerfile, and name its images by digest: FROM NAME@sha256:…"
+            }
+            Engine::Assemble | Engine::Command => "ci-intel config explain build.assemble.base",
+        };
+        findings.missing("base image", Failure::rejected(error).fix(fix));
     }
     if config.build.engine == Engine::Docker && tools::on_path("docker") && !succeeds("docker", &["buildx", "version"])
     {

@@ -92,6 +92,8 @@ pub enum Scanner {
 pub enum NpmTests {
     /// `node --test`, built into Node.
     Node,
+    /// The same, after `npm ci`: the tests import packages.
+    NodeWithPackages,
     /// Vitest.
     Vitest,
     /// Jest with the reporter `jest-junit`.
@@ -204,7 +206,7 @@ mod tests {
                 target: Some("./cmd/server".to_owned()),
                 ..known.clone()
             });
-            for npm_tests in [NpmTests::Vitest, NpmTests::Jest, NpmTests::Mocha] {
+            for npm_tests in [NpmTests::NodeWithPackages, NpmTests::Vitest, NpmTests::Jest, NpmTests::Mocha] {
                 all.push(Detected { npm_tests, ..known.clone() });
             }
             all.push(known);

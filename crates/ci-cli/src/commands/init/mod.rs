@@ -105,3 +105,6 @@ fn dockerfile(project: &Project, found: &mut Found) {
             .push("there is no Dockerfile: write one; the comments at `build` say what it should hold".to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,12 +33,16 @@ pub(super) fn look(project: &Project, found: &mut Found) -> Result<(), Failure> 
     }
     let script = manifest.scripts.get("test").map(String::as_str).unwrap_or_default();
     let uses = |runner: &str| script.contains(runner) || manifest.dev_dependencies.contains_key(runner);
+    let node = match (manifest.dependencies.len(), manifest.dev_dependencies.len()) {
+        (0, 0) => NpmTests::Node,
+        _ => NpmTests::NodeWithPackages,
+    };
     detected.npm_tests = match () {
-        () if script.contains("node --test") => NpmTests::Node,
+        () if script.contains("node --test") => node,
         () if uses("vitest") => NpmTests::Vitest,
         () if uses("jest") => NpmTests::Jest,
         () if uses("mocha") => NpmTests::Mocha,
-        () => NpmTests::Node,
+        () => node,
     };
     detected.include = project.include(&[], &|_| true);
     detected.service = true;

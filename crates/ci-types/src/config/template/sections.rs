@@ -134,16 +134,14 @@ build:
 
 const NPM_FILES: &[&str] = &["Dockerfile", "package.json", "package-lock.json", "src/**"];
 
-const NPM_DOCKERFILE: &str = "\
-  # The SBOM is read from package-lock.json and node_modules in the image; without either it is empty, and that rejects:
+const NPM_DOCKERFILE: &str = "  # The SBOM is read from package-lock.json and node_modules in the image; without either it is empty, and that rejects:
   #   COPY package.json package-lock.json ./
   #   RUN npm ci --omit=dev --cache=/tmp/npm && rm -rf /tmp/npm
 ";
 
 const PYTHON_FILES: &[&str] = &["Dockerfile", "pyproject.toml", "src/**"];
 
-const PYTHON_DOCKERFILE: &str = "\
-  # The SBOM is read from the *.dist-info that pip leaves in the image; without it the SBOM is empty, and that rejects.
+const PYTHON_DOCKERFILE: &str = "  # The SBOM is read from the *.dist-info that pip leaves in the image; without it the SBOM is empty, and that rejects.
   # --no-compile, because .pyc files differ from build to build:
   #   RUN pip install --no-cache-dir --no-compile --requirement requirements.txt
 ";
@@ -153,8 +151,13 @@ const fn npm_tests(runner: NpmTests) -> &'static str {
         NpmTests::Node => {
             "\
 tests:
-  # Tests that need packages: [sh, -c, \"npm ci && node --test --test-reporter=junit --test-reporter-destination=$1/junit.xml\", sh, \"{results}\"]
   command: [node, --test, --test-reporter=junit, \"--test-reporter-destination={results}/junit.xml\"]
+"
+        }
+        NpmTests::NodeWithPackages => {
+            "\
+tests:
+  command: [sh, -c, \"npm ci && node --test --test-reporter=junit --test-reporter-destination=$1/junit.xml\", sh, \"{results}\"]
 "
         }
         NpmTests::Vitest => {
