@@ -42,9 +42,14 @@ impl Failure {
         Self::new(Exit::Internal, message)
     }
 
-    /// A file that cannot be read or written.
+    /// A file that cannot be read or written. What cannot be read was named wrongly; what cannot be written is the machine's
+    /// fault and says nothing about a release.
     pub(crate) fn file(verb: &str, path: &Path, error: impl Display) -> Self {
-        Self::new(Exit::Usage, format!("cannot {verb} {}: {error}", path.display()))
+        let exit = match verb {
+            "write" | "append to" | "create" | "remove" => Exit::Internal,
+            _ => Exit::Usage,
+        };
+        Self::new(exit, format!("cannot {verb} {}: {error}", path.display()))
     }
 
     /// With the next step.

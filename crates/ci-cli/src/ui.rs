@@ -129,7 +129,8 @@ impl Progress {
         tail.push_back(text.trim_end().to_owned());
         match (&self.style, &self.bar) {
             (Style::Terminal, Some(bar)) => bar.set_message(text.chars().take(200).collect::<String>()),
-            (Style::Groups, _) => note(text),
+            // The runner obeys lines that start with `::` and any `##[`; a build must not speak to it through us.
+            (Style::Groups, _) => note(&format!("| {}", text.replace("##[", "## ["))),
             _ => {}
         }
     }

@@ -125,7 +125,7 @@ impl Release {
             "layers": [layer],
         }));
         let digest = Digest::of(&image_manifest);
-        let subject = Subject { name: "org/app".to_owned(), tag: format!("git-{COMMIT}").parse().unwrap(), digest };
+        let subject = Subject { name: "app".to_owned(), tag: format!("git-{COMMIT}").parse().unwrap(), digest };
         let build = |number: i64| BuildRun {
             directory: format!("build-{number}"),
             started_at: time(-100 + number * 10),

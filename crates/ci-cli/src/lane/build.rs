@@ -49,6 +49,13 @@ pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<B
     let scan = |path: &str, content: &[u8]| ci_agent::sweep::hits(scanner, path, content);
     let context = ci_agent::context::collect(&setup.repo, &setup.source, &config.context, &scan)
         .map_err(|error| Failure::rejected(error).fix("ci-intel config explain build.context.include"))?;
+    // An image with a secret in it must not reach a store that others read, not even by digest.
+    let secrets: Vec<String> =
+        context.secrets.iter().map(|hit| format!("{} at {}:{}", hit.rule, hit.path, hit.line)).collect();
+    if !secrets.is_empty() {
+        return Err(Failure::rejected(format!("secret-in-context: {}", secrets.join(", ")))
+            .fix("revoke that credential now, remove it from the file and its history, then release again"));
+    }
     let request = BuildRequest { root: &setup.repo, context: &context, config, work: &work, host_env: &setup.host_env };
     let mut redactor = setup.scanner.redactor();
     let mut redact = |line: &str| redactor.line(line);

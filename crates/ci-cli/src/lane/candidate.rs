@@ -82,6 +82,7 @@ impl Candidate {
             registry: RegistryOptions {
                 plain_http: publish.plain_http,
                 credentials: Credentials::from_docker_config(None).map_err(Failure::usage)?,
+                ca_pem: std::env::var_os("SSL_CERT_FILE").map(|path| files::read(Path::new(&path))).transpose()?,
                 ..RegistryOptions::default()
             },
         };

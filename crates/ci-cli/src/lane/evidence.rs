@@ -145,13 +145,25 @@ fn catalogued(built: &Built) -> Result<ci_formats::catalogue::Catalogue, Failure
     let image = Image::open(&image, Limits::default()).map_err(Failure::rejected)?;
     let mut cataloguer = Cataloguer::default();
     let mut first_error = None;
+    // A program that is too large to look into would be missing from the SBOM without a trace.
+    let too_large = std::cell::RefCell::new(None);
+    let wants = |path: &str, mode: u32, bytes: u64| {
+        if mode & 0o111 != 0 && bytes > catalogue::EXECUTABLE_LIMIT_BYTES {
+            too_large.borrow_mut().get_or_insert_with(|| format!("/{path} has {bytes} bytes"));
+        }
+        catalogue::wants(path, mode, bytes)
+    };
     image
-        .files(catalogue::wants, |path, content| {
+        .files(wants, |path, content| {
             if first_error.is_none() {
                 first_error = cataloguer.add(path, content).err();
             }
         })
         .map_err(Failure::rejected)?;
+    if let Some(place) = too_large.into_inner() {
+        return Err(Failure::rejected(format!("{place}, too large for the built-in cataloguer"))
+            .fix("set `sbom.command` to a tool that can read it"));
+    }
     if let Some(error) = first_error {
         return Err(Failure::rejected(error).fix("repair that file in the image, or set `sbom.command`"));
     }

@@ -27,10 +27,10 @@ impl Identity {
         }
     }
 
-    /// `owner/name` as the issuer knows it.
-    pub(crate) fn repository(&self) -> Option<&str> {
+    /// What the issuer says.
+    pub(crate) fn claims(&self) -> Option<&GithubClaims> {
         match self {
-            Self::Github { claims, .. } => Some(&claims.repository),
+            Self::Github { claims, .. } => Some(claims),
             Self::Developer { .. } => None,
         }
     }

@@ -18,7 +18,7 @@ use crate::ui;
 /// Everything that is fixed for a lane.
 pub(crate) struct Setup {
     candidate: Rc<Candidate>,
-    /// The source, under the name that the issuer knows the repository by; the checkout only says one.
+    /// The source, with repository and ref as the issuer knows them: a job's checkout is detached and may name any remote.
     pub(crate) source: SourceState,
     pub(crate) key: SigningKey,
 }
@@ -50,8 +50,9 @@ impl Setup {
             ));
         }
         let mut source = candidate.source.clone();
-        if let Some(repository) = cleared.identity.repository() {
-            source.repository = repository.to_owned();
+        if let Some(claims) = cleared.identity.claims() {
+            source.repository.clone_from(&claims.repository);
+            source.git_ref.clone_from(&claims.git_ref);
         }
         Ok(Self { candidate, source, key })
     }

@@ -20,9 +20,22 @@ fn init_writes_a_valid_file_for_every_kind_of_project() {
         let Some(repo) = Repo::new() else { return };
         let folder = repo.root().join("My Project");
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join(marker), "").unwrap();
-        let run = repo.run(&["init", "--repo", text(&folder)]).exits(0).says(&format!("for a {kind} project"));
-        assert!(run.out.contains("ci-intel release --dry-run"));
+        let content = match kind {
+            "Cargo" => "[package]\nname = \"svc\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+            "Go" => "module example.org/svc\n\ngo 1.22\n",
+            "Npm" => "{ \"name\": \"svc\", \"version\": \"1.0.0\" }\n",
+            _ => "",
+        };
+        fs::write(folder.join(marker), content).unwrap();
+        if kind == "Cargo" {
+            fs::create_dir(folder.join("src")).unwrap();
+            fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
+        }
+        if kind == "Go" {
+            fs::write(folder.join("main.go"), "package main\n\nfunc main() {}\n").unwrap();
+        }
+        let run = repo.run(&["init", "--repo", text(&folder)]).exits(0).says("config.yml for a");
+        run.says("ci-intel doctor");
         repo.run(&["config", "validate", "--repo", text(&folder)]).exits(0).says("valid");
         repo.run(&["init", "--repo", text(&folder)]).exits(2).says("--force");
         repo.run(&["init", "--repo", text(&folder), "--force"]).exits(0);
@@ -214,11 +227,12 @@ fn a_broken_overlay_is_not_signed() {
 #[test]
 fn doctor_finds_what_a_release_would_miss() {
     let Some(repo) = Repo::new() else { return };
-    repo.run(&["doctor"]).exits(0).says("ok git").says("made on first release");
+    repo.run(&["doctor"]).exits(0).says("ok source").says("ok programs").says("the first release will make it");
     repo.config("command: [ci/tests, ", "command: [no-such-test-runner, ");
-    repo.run(&["doctor"]).exits(1).says("-- no-such-test-runner");
+    repo.run(&["doctor"]).exits(1).says("`no-such-test-runner`, which tests.command runs, is not on PATH");
     let report = repo.run(&["doctor", "--format", "json"]).exits(1).json();
-    assert!(report.as_array().unwrap().iter().any(|row| row["good"] == false && row["what"] == "no-such-test-runner"));
+    let missing = |row: &serde_json::Value| row["state"] == "missing" && row["what"] == "programs";
+    assert!(report.as_array().unwrap().iter().any(missing), "{report:#}");
     repo.commit("Use a test runner that is not there");
-    repo.release().exits(1).says("`no-such-test-runner` is not on PATH").says("install no-such-test-runner");
+    repo.release().exits(1).says("is not on PATH").says("install no-such-test-runner");
 }

@@ -170,9 +170,11 @@ fn secrets_in_the_context_reject_and_are_not_kept() {
     let run = repo.release().exits(1).says("secret-in-context");
     for (number, (rule, _)) in secrets.iter().enumerate() {
         let place = format!("ci/notes-{number}:");
-        assert!(run.out.contains(&place), "{rule} was not found in the context:\n{}", run.out);
+        assert!(run.err.contains(&place), "{rule} was not found in the context:\n{}", run.err);
     }
     nowhere(&repo, &run, &secrets);
+    // An image with a secret in it is not published, not even by digest.
+    repo.nothing_released();
 }
 
 #[test]

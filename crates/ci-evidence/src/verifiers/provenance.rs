@@ -39,14 +39,17 @@ pub fn statement(set: &EvidenceSet) -> Result<Value, Rejection> {
     let (context_file, _) = set.one(EvidenceKind::Context)?;
     let (config_file, _) = set.one(EvidenceKind::Config)?;
     let source = &packaging.source;
-    let (builder, workflow) = match identity.kind {
-        IdentityKind::GithubActions => {
-            (BUILDER_GITHUB_ACTIONS, identity.claims.as_ref().map_or("", |claims| claims.job_workflow_ref.as_str()))
-        }
-        IdentityKind::Developer => (BUILDER_LOCAL, ""),
+    // Only a token says which forge a repository is on; elsewhere its name is just a name (purl-spec, type generic).
+    let (builder, workflow, source_uri) = match identity.kind {
+        IdentityKind::GithubActions => (
+            BUILDER_GITHUB_ACTIONS,
+            identity.claims.as_ref().map_or("", |claims| claims.job_workflow_ref.as_str()),
+            format!("git+https://github.com/{}@{}", source.repository, source.git_ref),
+        ),
+        IdentityKind::Developer => (BUILDER_LOCAL, "", format!("pkg:generic/{}@{}", source.repository, source.commit)),
     };
     let mut dependencies = vec![json!({
-        "uri": format!("git+https://github.com/{}@{}", source.repository, source.git_ref),
+        "uri": source_uri,
         "digest": { "gitCommit": source.commit },
     })];
     if let Some(base) = &packaging.base {

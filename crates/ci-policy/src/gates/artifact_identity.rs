@@ -29,6 +29,14 @@ pub(super) const GATE: Gate = Gate {
                 "run the whole lane again: ci-intel release --fresh",
             );
         }
+        let target = &question.config.publish.target;
+        let wanted = target.strip_prefix("registry:").unwrap_or(&question.config.project.name);
+        check.require(
+            image.subject.name == wanted,
+            "name-not-configured",
+            || format!("the image is named `{}`, the configuration gives `{wanted}`", image.subject.name),
+            "run the whole lane again: ci-intel release --fresh",
+        );
         check.because(format!("{} was built, published and read back", image.subject.digest));
     },
 };

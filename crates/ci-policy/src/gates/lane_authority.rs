@@ -61,6 +61,12 @@ fn authoritative(question: &Question<'_>, claims: &GithubClaims, check: &mut Che
             "check out the commit that started the workflow; do not move HEAD during the job",
         );
         check.require(
+            context.source.git_ref == claims.git_ref,
+            "lane-other-ref",
+            || format!("the token is for {}, the source names {}", claims.git_ref, context.source.git_ref),
+            "run the whole lane again: ci-intel release --fresh",
+        );
+        check.require(
             context.source.repository == claims.repository,
             "lane-other-repository",
             || format!("the token is for {}, the build for {}", claims.repository, context.source.repository),

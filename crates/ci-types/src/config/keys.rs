@@ -381,14 +381,6 @@ pub static KEYS: &[Key] = &[
          the CycloneDX JSON file to write. The SPDX document is converted from it.",
     ),
     key(
-        "sbom.files",
-        Shape::Flag,
-        Rule::TrueStricter,
-        check::nothing,
-        "Files inside the image that no package owns are listed too.",
-    )
-    .binding(),
-    key(
         "budgets.vulnerabilities.critical",
         up_to(MAX_EXACT),
         Rule::Lower,

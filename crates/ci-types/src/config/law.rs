@@ -54,13 +54,6 @@ fn admits(path: &str, value: &Value) -> BTreeSet<String> {
                 vec!["https".to_owned()]
             }
         }
-        "sbom.files" => {
-            if value == true {
-                vec!["listed".to_owned()]
-            } else {
-                vec!["listed".to_owned(), "unlisted".to_owned()]
-            }
-        }
         _ if keys::find(path).unwrap().rule == Rule::Lower => {
             NUMBERS.iter().filter(|found| **found <= value.as_u64().unwrap()).map(u64::to_string).collect()
         }
@@ -133,7 +126,7 @@ fn value_of(path: &'static str) -> BoxedStrategy<Value> {
             .boxed(),
         "tests.min_total" => (1..12u64).prop_map(|number| json!(number)).boxed(),
         "build.determinism" => one(vec![json!("single"), json!("dual")]),
-        "publish.plain_http" | "sbom.files" => one(vec![json!(true), json!(false)]),
+        "publish.plain_http" => one(vec![json!(true), json!(false)]),
         "build.engine" => one(vec![json!("assemble"), json!("buildah")]),
         "lane.issuer" => one(vec![json!("https://a.example"), json!("https://b.example")]),
         "lane.repository_id" => one(vec![json!("1"), json!("2")]),
@@ -306,7 +299,6 @@ fn every_bound_key_can_refuse() {
         ("scan.max_db_age_h", json!(10), json!(11)),
         ("scan.timeout_s", json!(10), json!(11)),
         ("sbom.command", json!(["syft", "{layout}", "{output}"]), json!([])),
-        ("sbom.files", json!(true), json!(false)),
         ("budgets.vulnerabilities.critical", json!(0), json!(1)),
         ("budgets.vulnerabilities.high", json!(0), json!(1)),
         ("budgets.vulnerabilities.medium", json!(3), json!(4)),

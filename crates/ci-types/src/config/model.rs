@@ -385,8 +385,6 @@ pub struct Sbom {
     /// Tool to use instead of the built-in cataloguer: program and arguments. `{layout}` is the image layout, `{output}` the
     /// CycloneDX JSON file to write. The SPDX document is converted from it.
     pub command: Vec<String>,
-    /// Files inside the image that no package owns are listed too.
-    pub files: bool,
 }
 
 /// Limits that gates enforce.

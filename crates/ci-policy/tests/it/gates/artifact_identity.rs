@@ -45,6 +45,8 @@ denials! { "artifact-identity";
     local tag_of_another_image_is_never_moved => "tag-taken", |r| r.publication.tag_before = Some(Digest::of(OTHER));
     local tag_that_the_configuration_does_not_give_rejects => "tag-not-configured",
         |r| r.publication.subject.tag = "latest".parse::<Tag>().unwrap();
+    local name_that_the_configuration_does_not_give_rejects => "name-not-configured",
+        |r| r.publication.subject.name = "other/app".to_owned();
 }
 
 #[test]

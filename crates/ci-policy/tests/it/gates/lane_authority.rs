@@ -57,6 +57,8 @@ denials! { "lane-authority";
         let (from, to) = (r.config.find("lane:\n").unwrap(), r.config.find("build:\n").unwrap());
         r.config.replace_range(from..to, "");
     };
+    authoritative source_of_another_ref_rejects => "lane-other-ref",
+        |r| r.context.source.git_ref = "refs/heads/side".to_owned();
     authoritative wrong_repository_id_rejects => "lane-mismatch", |r| claims(r).repository_id = "4712".to_owned();
     authoritative wrong_issuer_rejects => "lane-mismatch", |r| claims(r).iss = "https://issuer.example".to_owned();
     authoritative wrong_workflow_rejects => "lane-mismatch",
