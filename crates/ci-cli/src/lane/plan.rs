@@ -42,12 +42,13 @@ fn context(candidate: &Candidate) -> Result<String, Failure> {
     let context = ci_agent::context::collect(&candidate.repo, &candidate.source, config, &scan)
         .map_err(|error| Failure::rejected(error).fix("ci-intel config explain build.context.include"))?;
     if let Some(hit) = context.secrets.first() {
-        let more = context.secrets.len() - 1;
-        return Err(Failure::rejected(format!(
-            "the build context holds secrets: {} at {}:{}, and {more} more",
-            hit.rule, hit.path, hit.line
-        ))
-        .fix("revoke that credential and remove it from the file"));
+        let more = match context.secrets.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let SecretHit { rule, path, line } = hit;
+        return Err(Failure::rejected(format!("the build context holds secrets: {rule} at {path}:{line}{more}"))
+            .fix("revoke that credential and remove it from the file"));
     }
     Ok(format!("{} files, {} bytes", context.files.len(), context.total_bytes))
 }

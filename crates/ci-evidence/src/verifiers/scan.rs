@@ -63,10 +63,9 @@ fn report<'a>(
 ) -> Result<(&'a EvidenceFile, ScanReport), Rejection> {
     let program = run.argv.first().map(String::as_str).unwrap_or_default();
     ensure(KIND, RejectionCode::Inconsistent, run.exit_code == Some(0), || {
-        format!(
-            "`{program}` exited with {:?}; a scanner must exit 0 and leave the verdict to the budget",
-            run.exit_code
-        )
+        let ended =
+            run.exit_code.map_or_else(|| "did not end by itself".to_owned(), |code| format!("exited with {code}"));
+        format!("`{program}` {ended}; a scanner must exit 0 and leave the verdict to the budget")
     })?;
     let mut files = inputs.set.all(KIND).filter(|(file, _)| file.producer.command == Some(index as u64));
     let (Some((file, content)), None) = (files.next(), files.next()) else {

@@ -208,12 +208,16 @@ build:
   assemble:
     base: scratch # or a layout pinned by digest: path/to/layout@sha256:…
     architecture: {arch}
-    files: # EDIT: the files of the image. The SBOM is read from lock files and package databases among them;
-      # without any it is empty, and that rejects: `sbom.command` names a tool of yours instead.
+    files: # EDIT: the files of the image
       - from: {from}
         to: /app
     entrypoint: [/app/{program}]
     user: \"65532:65532\"
+
+# The SBOM is read from lock files and package databases in the image. Without any it is empty, and that rejects: then name a
+# program that writes CycloneDX, like docs/guide/first-release.md shows.
+# sbom:
+#   command: [./sbom.sh, \"{{layout}}\", \"{{output}}\"]
 ",
         arch = detected.machine.oci(),
         from = quoted(first),
