@@ -1,7 +1,8 @@
 //! The decision log: NDJSON, one canonical line a decision, each naming the digest of the line before it.
 //!
-//! The log is append-only. Removing, reordering or editing a line breaks the chain at a nameable place; only the newest
-//! lines can be cut off unseen, which is why every bundle carries the entry of its own decision.
+//! The log is append-only. Removing, reordering or editing a line breaks the chain at a nameable place. That its end was cut
+//! off shows by the [`LogHead`] kept beside it; whoever removes both is found by the bundles, each of which carries the
+//! entry of its own decision.
 
 use ci_types::record::{Decision, Lane, Verdict};
 use ci_types::strict_json::JsonError;
@@ -134,6 +135,14 @@ pub enum LogError {
         /// What does not fit.
         what: &'static str,
     },
+    /// The log does not go on from where its head says that it was.
+    #[error("it holds {found} entries, its head knows of {expected}: the end was cut off or replaced")]
+    Cut {
+        /// Entries that are there.
+        found: u64,
+        /// Entries that were acknowledged.
+        expected: u64,
+    },
     /// A value cannot be written.
     #[error("an entry cannot be written: {0}")]
     Encoding(String),
@@ -175,7 +184,41 @@ pub fn read(bytes: &[u8]) -> Result<DecisionLog, LogError> {
     Ok(log)
 }
 
+/// Where a log was when its last append was acknowledged; kept in a file of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogHead {
+    /// Number of entries.
+    pub entries: u64,
+    /// Digest of the last line.
+    pub digest: Option<Digest>,
+}
+
 impl DecisionLog {
+    /// The head to keep.
+    #[must_use]
+    pub fn head(&self) -> LogHead {
+        LogHead { entries: self.entries.len() as u64, digest: self.head }
+    }
+
+    /// Demands that the log is the one that `head` was taken of, or one entry further: the entry whose append was cut short
+    /// before its head could be written.
+    ///
+    /// # Errors
+    /// [`LogError::Cut`].
+    pub fn goes_on_from(&self, head: Option<&LogHead>) -> Result<(), LogError> {
+        let found = self.entries.len() as u64;
+        let known = head.cloned().unwrap_or(LogHead { entries: 0, digest: None });
+        let at_head = if found == known.entries {
+            self.head
+        } else if found == known.entries + 1 {
+            self.entries.last().and_then(|entry| entry.previous)
+        } else {
+            return Err(LogError::Cut { found, expected: known.entries });
+        };
+        if at_head == known.digest { Ok(()) } else { Err(LogError::Cut { found, expected: known.entries }) }
+    }
+
     /// The entry that would record `decision` next.
     #[must_use]
     pub fn next(&self, project: &str, decision: &Decision, digest: Digest) -> LogEntry {
@@ -236,6 +279,26 @@ mod tests {
         let torn = read(&whole[..whole.len() - 5]).unwrap();
         assert_eq!(torn.entries.len(), 3);
         assert_eq!(torn.whole_bytes, log_of(3).len());
+    }
+
+    #[test]
+    fn an_end_that_was_cut_off_or_replaced_shows() {
+        let whole = read(&log_of(4)).unwrap();
+        let head = whole.head();
+        assert_eq!(whole.goes_on_from(Some(&head)), Ok(()));
+        assert_eq!(
+            whole.goes_on_from(Some(&read(&log_of(3)).unwrap().head())),
+            Ok(()),
+            "the append was not acknowledged"
+        );
+        for count in [0, 1, 3] {
+            let cut = read(&log_of(count)).unwrap();
+            assert!(matches!(cut.goes_on_from(Some(&head)), Err(LogError::Cut { .. })), "{count}");
+        }
+        assert!(whole.goes_on_from(None).is_err(), "the head was removed");
+        let mut other = head;
+        other.digest = Some(Digest::of(b"another log"));
+        assert!(whole.goes_on_from(Some(&other)).is_err());
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Option<Released>, Failure> {
         Ok(released) => Ok(Some(released)),
         Err(StageError { stage, failure }) => {
             progress.stopped();
+            state.forget_outputs(&run_id);
             // A fault of the machine is no statement about the release; everything else is an attempt that failed.
             if failure.exit() != Exit::Internal {
                 record_failure(&candidate, &state, run_id, stage, &failure)?;

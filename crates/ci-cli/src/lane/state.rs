@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ci_evidence::decision_log::{self, Attempt, DecisionLog, LogEntry, StageFailure};
+use ci_evidence::decision_log::{self, Attempt, DecisionLog, LogEntry, LogHead, StageFailure};
 use ci_types::record::Decision;
 use ci_types::{Digest, canonical};
 use rustix::fs::{FlockOperation, flock};
@@ -104,14 +104,21 @@ impl State {
     /// The decision log.
     pub(crate) fn log(&self) -> Result<DecisionLog, Failure> {
         let path = self.log_path();
-        match fs::read(&path) {
-            Ok(bytes) => decision_log::read(&bytes).map_err(|error| {
-                Failure::rejected(format!("{}: {error}", path.display()))
-                    .fix("restore the log from a backup, or from the entries in the bundles; never edit it")
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(DecisionLog::default()),
-            Err(error) => Err(Failure::file("read", &path, error)),
-        }
+        let broken = |error: &dyn std::fmt::Display| {
+            Failure::rejected(format!("{}: {error}", path.display()))
+                .fix("restore the log from a backup, or from the entries in the bundles; never edit it")
+        };
+        let log = decision_log::read(&read_if_there(&path)?.unwrap_or_default()).map_err(|error| broken(&error))?;
+        let head: Option<LogHead> = read_if_there(&self.head_path())?
+            .map(|bytes| canonical::from_slice(&bytes))
+            .transpose()
+            .map_err(|error| broken(&error))?;
+        log.goes_on_from(head.as_ref()).map_err(|error| broken(&error))?;
+        Ok(log)
+    }
+
+    fn head_path(&self) -> PathBuf {
+        self.root.join("decisions.head")
     }
 
     pub(crate) fn log_path(&self) -> PathBuf {
@@ -146,7 +153,31 @@ impl State {
         file.set_len(log.whole_bytes as u64).map_err(failed)?;
         file.write_all(&line).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        fs::File::open(&self.root).and_then(|folder| folder.sync_all()).map_err(failed)
+        fs::File::open(&self.root).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        let head = LogHead { entries: entry.sequence + 1, digest: Some(Digest::of(line.trim_ascii_end())) };
+        files::write(&self.head_path(), &canonical::to_vec(&head).map_err(Failure::internal)?)
+    }
+
+    /// Removes what a stopped run's commands left, which nobody searched for secrets. Logs stay: they were redacted as they
+    /// were written. So does the build, to be resumed.
+    pub(crate) fn forget_outputs(&self, run_id: &str) {
+        let work = self.release(run_id).join("work");
+        for entry in fs::read_dir(&work).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name != "build" && !name.starts_with("logs-") {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// A file's content; absent is `None`, anything else that hinders reading is a failure.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file("read", path, error)),
     }
 }
 

@@ -424,6 +424,15 @@ fn a_broken_decision_log_stops_the_next_release() {
     repo.run(&["history"]).exits(1).says("decisions.ndjson");
     fs::write(&path, format!("{}\n", text.lines().nth(1).unwrap())).unwrap();
     repo.run(&["history"]).exits(1);
+    for cut in ["".to_owned(), format!("{}\n", text.lines().next().unwrap())] {
+        fs::write(&path, cut).unwrap();
+        repo.run(&["history"]).exits(1).says("the end was cut off or replaced");
+        repo.release().exits(1).says("the end was cut off or replaced");
+    }
+    fs::remove_file(&path).unwrap();
+    repo.run(&["history"]).exits(1);
+    fs::write(&path, &text).unwrap();
+    repo.run(&["history"]).exits(0);
 }
 
 #[test]
