@@ -8,7 +8,7 @@ parts=(buildah:buildah skopeo:skopeo umoci:umoci bwrap:bubblewrap docker-registr
     openssl:openssl jq:jq zstd:zstd git:git strace:strace faketime:faketime setpriv:util-linux unshare:util-linux
     gcc:gcc ar:binutils zip:zip python3:python3 curl:curl tar:tar)
 # What has no program of its own: the static C library that small test images are made of.
-files=(/usr/lib/x86_64-linux-gnu/libc.a:libc6-dev)
+files=("$(gcc -print-file-name=libc.a 2>/dev/null || echo /absent)":libc6-dev)
 
 missing() {
     local part

@@ -13,12 +13,18 @@ use owo_colors::OwoColorize as _;
 
 use crate::failure::Failure;
 
-/// Prints to standard output; a closed pipe ends quietly.
+/// Prints to standard output; a closed pipe ends quietly. Any other failure ends the process with the code of an internal
+/// fault: whoever reads half a report must not take it for a whole one.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = out.write_all(b"\n");
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let written =
+        out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        note(&format!("error: cannot write to standard output: {error}"));
+        std::process::exit(4);
     }
 }
 

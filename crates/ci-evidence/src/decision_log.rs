@@ -49,7 +49,7 @@ pub struct LogEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageFailure {
-    /// `preflight`, `build`, `publish`.
+    /// `preflight`, `build`, `publish`, `smoke`, `evidence` or `decision`.
     pub stage: String,
     /// What went wrong, secrets redacted.
     pub message: String,

@@ -173,7 +173,7 @@ fn every_available_isolation_gives_the_same_verdict() {
             case.config.exec = vec![vec!["/app/server".to_owned(), "job".to_owned()]];
             let report = match case.try_run() {
                 Err(SmokeError::NoIsolation { tried }) => {
-                    eprintln!("skipped: {tried:?}");
+                    eprintln!("SKIP {isolation:?}: it cannot be used here ({tried:?})");
                     assert!(matches!(isolation, Isolation::Podman | Isolation::Docker), "{tried:?}");
                     continue;
                 }

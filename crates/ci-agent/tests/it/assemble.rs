@@ -96,7 +96,7 @@ fn another_user_gives_the_same_digest() {
         return;
     }
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIP another user: run the tests as root");
+        eprintln!("SKIP another-user: run the tests as root");
         return;
     }
     golden_as(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], &[]);

@@ -105,7 +105,7 @@ fn a_failing_dockerfile_rejects_with_its_log() {
 fn docker_without_buildx_rejects_with_the_fix() {
     let there = Command::new("docker").args(["buildx", "version"]).output();
     if there.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIP docker buildx is here, so its absence cannot be shown");
+        eprintln!("SKIP no-buildx: its absence can only be shown where it is absent");
         return;
     }
     let error = error_of(&dockerfile("FROM scratch\n"), &with_engine(Engine::Docker));

@@ -109,7 +109,7 @@ fn sign_overlay(overlay: &Path, key: &Path, out: Option<&Path>) -> Result<(), Fa
     };
     ci_types::config::parse_layer(&layer)
         .map_err(|errors| Failure::usage(show_errors(&errors, &[], Some((&overlay.display().to_string(), &bytes)))))?;
-    let key = SigningKey::from_pem(&files::read_text(key)?).map_err(|error| Failure::file("use", key, error))?;
+    let key = crate::commands::key::load(key)?;
     let envelope = dsse::seal(dsse::OVERLAY, &bytes, &key).map_err(Failure::internal)?;
     let out = out.map_or_else(|| signature_path(overlay), Path::to_owned);
     files::write(&out, &envelope)?;

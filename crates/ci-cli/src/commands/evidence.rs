@@ -125,7 +125,8 @@ fn collect(folder: &Path, below: &str, out: &mut BTreeMap<String, Vec<u8>>) -> R
 }
 
 fn unpack(bundle: &Path, out: &Path) -> Result<Exit, Failure> {
-    if out.exists() {
+    // A link that leads nowhere is there too: writing through it would land elsewhere.
+    if out.symlink_metadata().is_ok() {
         return Err(Failure::usage(format!("{} exists", out.display())).fix("name a folder that does not exist yet"));
     }
     let bytes = files::read(bundle)?;
@@ -153,7 +154,15 @@ fn export(bundle: &Path, kind: &str, out: &Path) -> Result<Exit, Failure> {
 fn write_out(out: &Path, content: &[u8]) -> Result<Exit, Failure> {
     if out == Path::new("-") {
         use std::io::Write as _;
-        let _ = std::io::stdout().lock().write_all(content);
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(content).and_then(|()| stdout.flush());
+        // Half an export must not look like a whole one; a reader that went away has seen what it wanted.
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                return Err(Failure::file("write", out, error));
+            }
+            _ => {}
+        }
     } else {
         files::write(out, content)?;
         ui::note(&format!("wrote {}", out.display()));

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let text = match args.format {
         Format::Text => text(&rows, args.limit),
         Format::Json => render::pretty(&rows.iter().rev().take(args.limit).map(row_json).collect::<Vec<_>>())?,
-        Format::Html => render::history_page(&rows, &state)?,
+        Format::Html => render::history_page(&rows[rows.len().saturating_sub(args.limit)..], &state)?,
         Format::Sarif | Format::Markdown | Format::Github => {
             return Err(Failure::usage("history is shown as text, json or html"));
         }

@@ -69,7 +69,8 @@ fn taken(path: &Path) -> Option<Failure> {
     })
 }
 
-fn load(path: &Path) -> Result<SigningKey, Failure> {
+/// Loads a key that only its owner can read.
+pub(crate) fn load(path: &Path) -> Result<SigningKey, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).map_err(|error| Failure::file("read", path, error))?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -47,7 +47,7 @@ fn find(args: &WhyArgs) -> Result<PathBuf, Failure> {
     })?;
     if let Some(failure) = &entry.failure {
         return Err(Failure::rejected(format!(
-            "run {} ended in stage {} before there was an image: {}",
+            "run {} ended in stage {} before it could be decided: {}",
             entry.run_id, failure.stage, failure.message
         ))
         .fix("mend that, then: ci-intel release"));

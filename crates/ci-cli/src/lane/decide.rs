@@ -162,6 +162,7 @@ fn attach(setup: &Setup, publication: &Publication, set: &EvidenceSet, sealed: &
         (in_toto, "summary.dsse.json", Some(sealed.summary.clone()), Some("https://slsa.dev/verification_summary/v1")),
         (BUNDLE_TYPE, "evidence.tar.zst", Some(sealed.archive.clone()), None),
     ];
+    let mut attached = Vec::new();
     for (artifact_type, title, content, predicate) in attachments {
         let Some(content) = content else { continue };
         let media_type = if artifact_type == in_toto { "application/vnd.dsse.envelope.v1+json" } else { artifact_type };
@@ -173,9 +174,18 @@ fn attach(setup: &Setup, publication: &Publication, set: &EvidenceSet, sealed: &
                 .into_iter()
                 .collect(),
         };
-        setup.store.attach(&subject, &attachment).map_err(Failure::rejected)?;
+        attached.push(setup.store.attach(&subject, &attachment).map_err(Failure::rejected)?.digest);
     }
-    Ok(())
+    // A rival writer of the fallback tag can drop entries unseen (registry reference, "race"): what others will look for
+    // must be there when the lane says so.
+    let listed = setup.store.referrers(&subject.digest, None).map_err(Failure::rejected)?;
+    match attached.iter().find(|digest| listed.iter().all(|referrer| referrer.digest != **digest)) {
+        None => Ok(()),
+        Some(lost) => {
+            Err(Failure::rejected(format!("{lost} was attached to {}, but is not listed there", subject.digest))
+                .fix("another writer changes the same referrers; run the command again"))
+        }
+    }
 }
 
 /// The last step: only an accepted image gets its tag, and what the tag names is read back.

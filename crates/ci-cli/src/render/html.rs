@@ -53,7 +53,7 @@ pub(crate) fn history(rows: &[Row<'_>], state: &State) -> Result<String, Failure
             let _ = write!(
                 body,
                 "<section class=no><h2><span class='badge no'>rejected</span> {}:{} <small>for {}</small></h2>{chain}\
-                 <p>The lane ended in stage <b>{}</b> before there was an image:</p><p>{}</p></section>",
+                 <p>The lane ended in stage <b>{}</b> before it could be decided:</p><p>{}</p></section>",
                 escape(&entry.name),
                 escape(entry.tag.as_str()),
                 entry.environment,

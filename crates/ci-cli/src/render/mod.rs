@@ -93,7 +93,7 @@ pub(crate) fn refusal(refusal: &Refusal, bundle: &Path, command: &str, format: F
 /// Renders a release that ended before a decision. `None` for text, where the error itself says it all.
 pub(crate) fn stopped(failure: &Failure, format: Format) -> Result<Option<String>, Failure> {
     let word = failure.verdict();
-    let reason = ui::redacted(&failure.message);
+    let reason = ui::redacted(&failure.summary());
     let fix = failure.fix.as_deref().map(ui::redacted);
     let with_fix = fix.as_ref().map_or_else(|| reason.clone(), |fix| format!("{reason}\nfix: {fix}"));
     Ok(Some(match format {

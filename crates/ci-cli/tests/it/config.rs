@@ -34,7 +34,7 @@ fn init_writes_a_valid_file_for_every_kind_of_project() {
         if kind == "Go" {
             fs::write(folder.join("main.go"), "package main\n\nfunc main() {}\n").unwrap();
         }
-        let run = repo.run(&["init", "--repo", text(&folder)]).exits(0).says("config.yml for a");
+        let run = repo.run(&["init", "--repo", text(&folder)]).exits(0).says("config.yml for ");
         run.says("ci-intel doctor");
         repo.run(&["config", "validate", "--repo", text(&folder)]).exits(0).says("valid");
         repo.run(&["init", "--repo", text(&folder)]).exits(2).says("--force");

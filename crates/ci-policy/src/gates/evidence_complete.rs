@@ -22,6 +22,7 @@ pub(super) const GATE: Gate = Gate {
                 "ship the package database or lock file in the image, or set `sbom.command`",
             );
         }
-        check.because(format!("{} of {} facts are proven", 12 - rejections.len(), 12));
+        let facts = ci_evidence::verifiers::all().len();
+        check.because(format!("{} of {facts} facts are proven", facts.saturating_sub(rejections.len())));
     },
 };

@@ -62,7 +62,7 @@ scan:
   commands: [{ run: [grype, "sbom:{sbom}", "{output}"], format: grype }]
   max_db_age_h: 24
   timeout_s: 60
-sbom: { command: [syft, "{layout}", "{output}"], files: true }
+sbom: { command: [syft, "{layout}", "{output}"] }
 budgets: { vulnerabilities: { critical: 0, high: 0, medium: 10, low: 100 } }
 "#;
 
@@ -90,7 +90,7 @@ fn corpus() -> Vec<(&'static str, String, Expect)> {
         ("text for a list", with("include:\n      - src/**", "include: src/**"), Both("config-wrong-type")),
         ("shell line for a command", and("tests: { command: make test }\n"), Both("config-wrong-type")),
         ("number for text", with("name: org/app", "name: 7"), Both("config-wrong-type")),
-        ("bool for text", and("sbom: { files: \"true\" }\n"), Both("config-wrong-type")),
+        ("text for a bool", and("publish: { plain_http: \"true\" }\n"), Both("config-wrong-type")),
         ("text for a number", and("tests: { min_total: \"10\" }\n"), Both("config-wrong-type")),
         ("fraction", and("tests: { min_total: 1.5 }\n"), Both("config-wrong-type")),
         ("negative", and("tests: { min_total: -1 }\n"), Both("config-out-of-range")),

@@ -1,6 +1,6 @@
 //! `ci-intel init`: looks at the repository and writes the configuration that fits. One file a kind of project.
 //!
-//! Nothing is run and nothing is fetched: only manifests and the names of files are read. What cannot be known is said.
+//! Nothing but git is run and nothing is fetched: only manifests and the names of files are read. What cannot be known is said.
 
 mod cargo;
 mod go;

@@ -94,7 +94,11 @@ fn is_literal(name: &str) -> bool {
 
 fn listed_by_git(root: &Path) -> Option<BTreeSet<String>> {
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    // The repository is only looked at: nothing that it or the user's configuration names may run.
+    let safe = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C"];
+    let mut git = Command::new("git");
+    git.args(safe).arg(root).args(arguments).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = git.output().ok()?;
     let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     output.status.success().then(|| paths.filter_map(|path| String::from_utf8(path.to_vec()).ok()).collect())
 }
