@@ -64,7 +64,7 @@ bundle=$(bundles)
 [[ -f $bundle ]] || die "expected one bundle, found: $bundle"
 expect 0 verify "$ci_intel" verify "$bundle" --key "$public"
 tail -n 3 "$demo/logs/verify.log"
-expect 0 why "$ci_intel" why "$bundle" --repo "$repo"
+expect 0 why "$ci_intel" why "$bundle" --repo "$repo" --key "$public"
 cat "$demo/logs/why.log"
 printf '%saccepted%s\n' "$green" "$plain"
 

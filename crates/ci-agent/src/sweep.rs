@@ -121,7 +121,8 @@ fn says_secret(name: &str) -> bool {
 fn points_elsewhere(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let pointer = ["_FILE", "_PATH", "_DIR", "_SOCK", "_ID", "_NAME", "_URL"].iter().any(|end| name.ends_with(end));
-    pointer || (value.starts_with('/') && !value.contains('\n') && value.len() < 200)
+    // Base64 begins with `/` too: only what is there is a path.
+    pointer || (value.starts_with('/') && value.len() < 4096 && std::path::Path::new(value).exists())
 }
 
 #[cfg(test)]

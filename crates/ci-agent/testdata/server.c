@@ -22,6 +22,18 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "silent")) { puts("never listening"); pause(); }
   if (!strcmp(mode, "whoami")) { printf("uid %d gid %d cwd %s\n", getuid(), getgid(), get_current_dir_name()); return 0; }
   if (!strcmp(mode, "read")) { FILE *f = fopen(argv[2], "r"); puts(f ? "readable" : "unreadable"); return f ? 0 : 5; }
+  if (!strcmp(mode, "environ")) { /* Every environment that /proc shows, one variable a line. */
+    char path[64]; int shown = 0;
+    for (int pid = 1; pid < 400; pid++) {
+      snprintf(path, sizeof path, "/proc/%d/environ", pid);
+      FILE *f = fopen(path, "r");
+      if (!f) continue;
+      for (int c; (c = fgetc(f)) != EOF;) putchar(c ? c : '\n');
+      fclose(f); shown++;
+    }
+    printf("%d environments\n", shown);
+    return shown ? 0 : 6;
+  }
   if (!strcmp(mode, "write")) { FILE *f = fopen(argv[2], "w"); puts(f ? "writable" : "read-only"); return f ? 0 : 5; }
   if (!strcmp(mode, "orphans")) {
     for (int i = 0; i < 20; i++)

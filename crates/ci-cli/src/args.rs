@@ -164,10 +164,12 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// Tag, digest, `name:tag@digest`, run id, or a bundle file.
+    /// Tag, digest, `name:tag@digest`, run id, or a bundle file. A file from elsewhere must be verified: name whom you trust.
     pub(crate) reference: String,
     #[command(flatten)]
     pub(crate) repo: RepoArg,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// Report format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

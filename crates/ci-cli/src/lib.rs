@@ -20,6 +20,9 @@ pub use args::command;
 
 /// Parses `argv`, runs the command and returns its exit code.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // The environment may hold the job's credentials: no program that the lane starts may read it off this process
+    // (proc(5), /proc/PID/environ). Where the kernel refuses, nothing else here depends on it.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     match args::Cli::try_parse_from(argv) {
         Ok(cli) => match commands::run(cli) {
             Ok(exit) => exit.into(),

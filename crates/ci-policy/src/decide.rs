@@ -122,10 +122,10 @@ pub fn lane_mismatches(policy: &LanePolicy, claims: &GithubClaims, now: Timestam
     if workflow_of(claims) != policy.workflow {
         differs("workflow", &claims.job_workflow_ref, &policy.workflow);
     }
-    // A reusable workflow is code too: it must come from an allowed ref or be pinned to a commit.
+    // A reusable workflow is code too: it must come from an allowed ref, or be of the very commit that is released. Any other
+    // commit could be one that nobody reviewed.
     let workflow_ref = claims.job_workflow_ref.split_once('@').map_or("", |(_, git_ref)| git_ref);
-    let pinned = workflow_ref.len() == 40 && workflow_ref.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !pinned && !policy.refs.iter().any(|pattern| matches_ref(pattern, workflow_ref)) {
+    if workflow_ref != claims.sha && !policy.refs.iter().any(|pattern| matches_ref(pattern, workflow_ref)) {
         differs("workflow ref", workflow_ref, &policy.refs.join(", "));
     }
     if !policy.refs.iter().any(|pattern| matches_ref(pattern, &claims.git_ref)) {

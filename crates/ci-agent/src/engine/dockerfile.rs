@@ -83,7 +83,8 @@ fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
                 }
             }
             "ADD" => {
-                let remote = |word: &&str| word.contains("://") || word.starts_with("git@");
+                // A variable could hold an address.
+                let remote = |word: &&str| word.contains("://") || word.starts_with("git@") || word.contains('$');
                 let checked = flags.iter().any(|flag| flag.starts_with("--checksum=sha256:"));
                 if rest.iter().any(|word| remote(&word.trim_matches(['[', '"', ',', ']']))) && !checked {
                     return Err(fail(
@@ -93,7 +94,9 @@ fn parse(text: &str, name: &str) -> Result<Dockerfile, BuildError> {
                 }
             }
             "ONBUILD" => return Err(fail(line, "ONBUILD acts in other builds and cannot be judged here; remove it")),
-            _ => {}
+            "ARG" | "CMD" | "ENTRYPOINT" | "ENV" | "EXPOSE" | "HEALTHCHECK" | "LABEL" | "MAINTAINER" | "SHELL"
+            | "STOPSIGNAL" | "USER" | "VOLUME" | "WORKDIR" => {}
+            _ => return Err(fail(line, "is no instruction that is known here; what it fetches cannot be judged")),
         }
         for image in fetched {
             if !stages.iter().any(|(stage, _)| stage.eq_ignore_ascii_case(image)) && image != "scratch" {
@@ -148,13 +151,16 @@ fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildErr
         if trimmed.is_empty() {
             continue;
         }
-        let (part, continues) = match trimmed.strip_suffix('\\') {
+        // White space before the mark and at the start of the next line stays, as it does for builders.
+        let whole = raw.trim_end();
+        let (part, continues) = match whole.strip_suffix('\\') {
             Some(part) => (part, true),
-            None => (trimmed, false),
+            None => (whole, false),
         };
+        let part = if open { part } else { part.trim_start() };
         match found.last_mut() {
             Some((_, instruction)) if open => {
-                instruction.push(' ');
+                // Builders join with nothing between: `FRO\` and `M` make one word.
                 instruction.push_str(part);
             }
             _ => found.push((line, part.to_owned())),
@@ -162,6 +168,11 @@ fn instructions(text: &str, name: &str) -> Result<Vec<(usize, String)>, BuildErr
         open = continues;
         if let (false, Some((_, instruction))) = (open, found.last()) {
             heredocs = heredoc_ends(instruction);
+            let before = instruction.split("<<").next().unwrap_or_default();
+            if !heredocs.is_empty() && before.contains(['"', '\'', '`', '$']) {
+                // Inside quotes `<<EOF` is text, and what follows it are instructions.
+                return Err(fail(line, "quotes before a heredoc cannot be judged here; move the script into a file"));
+            }
         }
     }
     if !heredocs.is_empty() {
@@ -212,6 +223,19 @@ mod tests {
 
     fn read(text: &str) -> Result<Dockerfile, BuildError> {
         parse(&text.replace("PIN", PIN), "Dockerfile")
+    }
+
+    #[test]
+    fn what_builders_read_otherwise_than_it_looks_rejects() {
+        for text in [
+            "FROM scratch AS x\nFRO\\\nM evil.example/x:latest\n",
+            "FROM scratch\nCOPY --fr\\\nom=busybox /a /b\n",
+            "FROM scratch\nARG U=http://evil.example/x\nADD $U /x\n",
+            "FROM scratch\nFETCH http://evil.example/x\n",
+            "FROM debian@PIN\nRUN echo \"a <<EOF b\"\nCOPY \\\n--from=evil /a /b\nEOF\n",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -56,8 +56,15 @@ fn invalid(text: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
+/// Interim answers (RFC 9110, 15.2) that are put up with before the final one.
+const INTERIM_LIMIT: usize = 8;
+
 /// The answer, once it is complete. `ended`: the peer has closed.
 fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<Answer>> {
+    parse_after(bytes, ended, INTERIM_LIMIT)
+}
+
+fn parse_after(bytes: &[u8], ended: bool, interim_left: usize) -> io::Result<Option<Answer>> {
     let Some(head_end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
         return if ended { Err(invalid("the answer ends before its headers do")) } else { Ok(None) };
     };
@@ -77,7 +84,8 @@ fn parse(bytes: &[u8], ended: bool) -> io::Result<Option<Answer>> {
     };
     let body = &bytes[head_end + 4..];
     if matches!(status, 100..=199) {
-        return parse(body, ended);
+        let left = interim_left.checked_sub(1).ok_or_else(|| invalid("interim answers without end"))?;
+        return parse_after(body, ended, left);
     }
     if matches!(status, 204 | 304) {
         return Ok(Some(Answer { status, body: Vec::new() }));

@@ -156,6 +156,8 @@ impl Sandbox {
 
     fn bubblewrap(&self, plan: &Plan, root: &Path, writable: &[String]) -> Command {
         let mut command = Command::new("bwrap");
+        // bubblewrap stays as process 1 of the sandbox, where the image can read its environment.
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.args(["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]);
         command.args(["--die-with-parent", "--new-session", "--hostname", "smoke", "--cap-drop", "ALL"]);
         if self.network == Network::Own {

@@ -441,6 +441,19 @@ fn interpreters_of_scripts_are_followed() {
 }
 
 #[test]
+fn no_environment_that_the_image_can_read_is_the_lanes() {
+    for user in ["", "1234"] {
+        let mut case = case(&static_items(), json!({ "User": user }));
+        case.config.exec = vec![vec!["/app/server".to_owned(), "environ".to_owned()]];
+        let report = case.run();
+        assert!(report.probes[0].passed, "{report:#?}");
+        let tail = report.output_tail.join("\n");
+        // Cargo sets it for this process, so it stands for whatever a job's environment holds.
+        assert!(tail.contains(" environments") && !tail.contains("CARGO_MANIFEST_DIR"), "{tail}");
+    }
+}
+
+#[test]
 fn the_image_user_decides_what_can_be_read() {
     let mut items = static_items();
     items.extend([

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ci_evidence::decision_log::LogEntry;
+use ci_policy::replay::{self, Expectations, Refusal};
 use ci_types::canonical;
 use ci_types::record::{Decision, EvidenceKind, GateVerdict, Verdict};
 
@@ -11,6 +12,7 @@ use crate::args::{Format, WhyArgs};
 use crate::commands::evidence::Opened;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::lane::State;
 use crate::render::{self, View};
 use crate::ui::{self, plain};
@@ -18,6 +20,19 @@ use crate::ui::{self, plain};
 pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
     let as_file = Path::new(&args.reference);
     let bundle = if as_file.is_file() { as_file.to_owned() } else { find(args)? };
+    // What this repository's own lane left is taken as what it is; a file from elsewhere vouches for nothing by itself.
+    let verified = is_own(&bundle, args) || !args.trust.key.is_empty();
+    if !is_own(&bundle, args) && verified {
+        let trust = super::trust::roots(&args.trust)?;
+        let replayed = replay::replay(&files::read(&bundle)?, &trust, &Expectations::default(), crate::lane::now()?);
+        if let Err(refusal) = replayed {
+            ui::print(&render::refusal(&refusal, &bundle, &format!("ci-intel why {}", bundle.display()), args.format)?);
+            return Ok(match refusal {
+                Refusal::Undecided(_) => Exit::Undecided,
+                Refusal::Rejected(_) => Exit::Rejected,
+            });
+        }
+    }
     let opened = Opened::read(&bundle)?;
     let decision: Decision = opened
         .kind(EvidenceKind::Decision)
@@ -26,16 +41,34 @@ pub(crate) fn run(args: &WhyArgs) -> Result<Exit, Failure> {
             canonical::from_slice(bytes)
                 .map_err(|error| Failure::rejected(format!("{}: decision: {error}", bundle.display())))
         })?;
-    let view = View::of(&decision).bundle(&bundle);
+    if !verified && args.format != Format::Text {
+        return Err(unverified(&bundle));
+    }
     if args.format == Format::Text {
+        if !verified {
+            ui::print("NOT VERIFIED: this is what the file says of itself");
+        }
         ui::print(&answers(&decision, &opened, &bundle));
     } else {
-        ui::print(&render::decision(&view, args.format)?);
+        ui::print(&render::decision(&View::of(&decision).bundle(&bundle), args.format)?);
     }
-    Ok(match decision.verdict {
-        Verdict::Accepted => Exit::Ok,
-        Verdict::Rejected => Exit::Rejected,
-    })
+    match decision.verdict {
+        Verdict::Accepted if !verified => Err(unverified(&bundle)),
+        Verdict::Accepted => Ok(Exit::Ok),
+        Verdict::Rejected => Ok(Exit::Rejected),
+    }
+}
+
+fn unverified(bundle: &Path) -> Failure {
+    Failure::undecided(format!("{} was not verified, so what it says proves nothing", bundle.display()))
+        .fix(format!("ci-intel why {} --key FILE", bundle.display()))
+}
+
+/// Whether a bundle stands in the state of the repository in question.
+fn is_own(bundle: &Path, args: &WhyArgs) -> bool {
+    let state = args.repo.repo.join(".ci-intel/state").canonicalize();
+    let bundle = bundle.canonicalize();
+    matches!((state, bundle), (Ok(state), Ok(bundle)) if bundle.starts_with(&state))
 }
 
 /// The newest release that the reference names.

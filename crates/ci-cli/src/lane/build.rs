@@ -35,7 +35,7 @@ pub(crate) struct Built {
 pub(crate) fn run(setup: &Setup, run: &Run, progress: &mut Progress) -> Result<Built, Failure> {
     let config = &setup.effective.config.build;
     progress.begin("build", &format!("{} ({:?})", config.engine.as_str(), config.determinism).to_lowercase());
-    if let Some(built) = run.folder.stage::<Built>("build").filter(intact) {
+    if let Some(built) = run.kept_build.clone().filter(intact) {
         progress.end(&format!("{} (resumed)", built.manifest.digest), true);
         return Ok(built);
     }

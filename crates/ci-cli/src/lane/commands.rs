@@ -43,10 +43,25 @@ impl<'a> Commands<'a> {
         Ok(path)
     }
 
-    /// Runs a command and returns its index in the receipt. That it failed is in its receipt, for a gate to judge; that it
-    /// could not even be started is too.
+    /// Runs a command in the build directory.
     pub(crate) fn run(
         &mut self,
+        stage: &'static str,
+        argv: &[String],
+        placeholders: &[(&str, &Path)],
+        timeout_s: u64,
+        inputs: &[Digest],
+        progress: &Progress,
+    ) -> Result<usize, Failure> {
+        self.run_in(&self.built.directory, stage, argv, placeholders, timeout_s, inputs, progress)
+    }
+
+    /// Runs a command and returns its index in the receipt. That it failed is in its receipt, for a gate to judge; that it
+    /// could not even be started is too.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn run_in(
+        &mut self,
+        directory: &Path,
         stage: &'static str,
         argv: &[String],
         placeholders: &[(&str, &Path)],
@@ -70,7 +85,7 @@ impl<'a> Commands<'a> {
         let mut recorder = Recorder::new(stage, &logs, &mut redact, &mut show);
         let timeout = Duration::from_secs(timeout_s);
         progress.command();
-        let result = recorder.run(&argv, &self.built.directory, &self.env, timeout, inputs);
+        let result = recorder.run(&argv, directory, &self.env, timeout, inputs);
         self.recorded.extend(recorder.into_recorded());
         match result {
             Ok(_) => {}

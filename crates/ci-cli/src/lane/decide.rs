@@ -10,7 +10,6 @@ use ci_policy::bundle::{self, Sealed};
 use ci_policy::{Question, decide, telemetry};
 use ci_types::record::{Decision, EvidenceFile, EvidenceKind, Publication, Verdict};
 use ci_types::{Descriptor, Digest, Subject, Timestamp, canonical};
-use serde::{Deserialize, Serialize};
 
 use super::Released;
 use super::preflight::Cleared;
@@ -25,46 +24,11 @@ use crate::ui::Progress;
 /// `artifactType` of the bundle as a referrer.
 const BUNDLE_TYPE: &str = "application/vnd.ci-intel.evidence-bundle.v1.tar+zstd";
 
-/// The evidence of a run, fixed together with the time it will be decided at: a resumed run decides the same.
+/// The evidence of a run and the time that it is decided at. It is collected anew by every attempt: what a scanner said
+/// before an interruption must not decide after it.
 pub(crate) struct Evidence {
     pub(crate) now: Timestamp,
     pub(crate) files: Vec<(EvidenceFile, Vec<u8>)>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    now: Timestamp,
-    subject: Subject,
-    files: Vec<EvidenceFile>,
-}
-
-impl Evidence {
-    /// Keeps evidence as objects, then records that it is complete.
-    pub(crate) fn keep(
-        run: &Run,
-        now: Timestamp,
-        subject: Subject,
-        files: Vec<(EvidenceFile, Vec<u8>)>,
-    ) -> Result<Self, Failure> {
-        for (_, content) in &files {
-            run.folder.put(content)?;
-        }
-        let entries = files.iter().map(|(entry, _)| entry.clone()).collect();
-        run.folder.finish_stage("evidence", &Kept { now, subject, files: entries })?;
-        Ok(Self { now, files })
-    }
-
-    /// The kept evidence of an interrupted run; one missing or damaged object, and it is collected anew.
-    pub(crate) fn resume(run: &Run, subject: &Subject) -> Option<Self> {
-        let kept: Kept = run.folder.stage("evidence")?;
-        if kept.subject != *subject {
-            return None;
-        }
-        let files: Option<Vec<_>> =
-            kept.files.into_iter().map(|entry| Some((entry.clone(), run.folder.get(&entry.digest)?))).collect();
-        files.map(|files| Self { now: kept.now, files })
-    }
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -39,17 +39,13 @@ pub(crate) fn run(
     progress: &mut Progress,
 ) -> Result<Evidence, Failure> {
     progress.begin("evidence", "SBOM, tests, scanners, provenance, secrets");
-    if let Some(evidence) = Evidence::resume(run, &publication.subject) {
-        progress.end("resumed", true);
-        return Ok(evidence);
-    }
     let mut collected = Collected::new(setup);
     let mut commands = Commands::new(setup, run, built)?;
     let mut outputs: Vec<(usize, FileDigest)> = Vec::new();
 
     let context = collected.put(EvidenceKind::Context, bytes(&built.context)?)?;
     let sbom = sboms(setup, built, publication, &mut commands, &mut collected, &mut outputs, progress)?;
-    tests(setup, context, &mut commands, &mut collected, &mut outputs, progress)?;
+    tests(setup, built, context, &mut commands, &mut collected, &mut outputs, progress)?;
     scans(setup, built, publication, sbom, &mut commands, &mut collected, &mut outputs, progress)?;
 
     let commands_logs = store_logs(run, &commands.recorded)?;
@@ -77,7 +73,7 @@ pub(crate) fn run(
     sweep.findings.sort();
     sweep.findings.dedup();
     collected.put(EvidenceKind::SecretSweep, bytes(&sweep)?)?;
-    let evidence = Evidence::keep(run, now, publication.subject.clone(), collected.files)?;
+    let evidence = Evidence { now, files: collected.files };
     progress.end(&format!("{} files", evidence.files.len()), sweep.findings.is_empty());
     Ok(evidence)
 }
@@ -93,7 +89,8 @@ fn left_by_command(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
             std::fs::read(path).map(Some).map_err(|error| Failure::file("read", path, error))
         }
         Ok(_) => Err(Failure::rejected(format!("{} is not a plain file of at most 64 MiB", path.display()))),
-        Err(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file("read", path, error)),
     }
 }
 
@@ -125,9 +122,11 @@ fn sboms(
     }
     let folder = commands.folder("sbom")?;
     let output = folder.join("sbom.cdx.json");
-    let places = [("{layout}", built.layout.as_path()), ("{output}", output.as_path())];
+    let places =
+        [("{layout}", built.layout.as_path()), ("{output}", output.as_path()), ("{source}", built.directory.as_path())];
     let timeout_s = setup.effective.config.scan.timeout_s;
-    let index = commands.run("sbom", command, &places, timeout_s, &[subject.digest], progress)?;
+    let place = commands.folder("sbom/cwd")?;
+    let index = commands.run_in(&place, "sbom", command, &places, timeout_s, &[subject.digest], progress)?;
     let content = left_by_command(&output)?
         .ok_or_else(|| Failure::rejected("the SBOM tool left no file at {output}").fix("correct `sbom.command`"))?;
     let read = sbom::cyclonedx::read(&content)
@@ -170,8 +169,10 @@ fn catalogued(built: &Built) -> Result<ci_formats::catalogue::Catalogue, Failure
     cataloguer.finish().map_err(|error| Failure::rejected(error).fix("set `sbom.command` to a tool that knows better"))
 }
 
+#[allow(clippy::too_many_arguments)]
 fn tests(
     setup: &Setup,
+    built: &Built,
     context: Digest,
     commands: &mut Commands<'_>,
     collected: &mut Collected<'_>,
@@ -182,12 +183,18 @@ fn tests(
     let results = commands.folder("results")?;
     let places = [("{results}", results.as_path())];
     let index = commands.run("tests", &tests.command, &places, tests.timeout_s, &[context], progress)?;
+    if !unchanged(built) {
+        return Err(
+            Failure::rejected("the tests changed the image that was built").fix("tests read; correct `tests.command`")
+        );
+    }
     let wanted = ci_types::config::context_matcher(std::slice::from_ref(&tests.results)).map_err(Failure::usage)?;
     let mut found = Vec::new();
     walk(&results, "", &mut found)?;
     found.sort();
     for below in found.into_iter().filter(|below| wanted.is_match(below)) {
-        let Some(content) = left_by_command(&results.join(&below))? else { continue };
+        let content = left_by_command(&results.join(&below))?
+            .ok_or_else(|| Failure::rejected(format!("the test result {below} went away while it was read")))?;
         let path = format!("tests/{}", plain_name(&below));
         let digest =
             collected.put_at(EvidenceKind::TestResults, path.clone(), content, tool(&tests.command[0], index))?;
@@ -200,7 +207,11 @@ fn tests(
 fn walk(folder: &Path, below: &str, out: &mut Vec<String>) -> Result<(), Failure> {
     for entry in std::fs::read_dir(folder).map_err(|error| Failure::file("read", folder, error))? {
         let entry = entry.map_err(|error| Failure::file("read", folder, error))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+        // A name that cannot be told could be the file that tells of a failure.
+        let name = entry.file_name().into_string().map_err(|name| {
+            Failure::rejected(format!("the test results hold a file with an odd name: {}", name.to_string_lossy()))
+                .fix("let `tests.command` write names in UTF-8")
+        })?;
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         let kind = entry.file_type().map_err(|error| Failure::file("read", &entry.path(), error))?;
         if kind.is_dir() {
@@ -224,23 +235,41 @@ fn scans(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let scan = &setup.effective.config.scan;
-    let folder = commands.folder("scans")?;
-    let sbom_file = folder.join("sbom.cdx.json");
-    let sbom_bytes = collected.files.iter().find(|(entry, _)| entry.digest == sbom).map(|(_, content)| content.clone());
-    crate::files::write(&sbom_file, &sbom_bytes.unwrap_or_default())?;
+    let kept = collected.files.iter().find(|(entry, _)| entry.digest == sbom).map(|(_, content)| content.clone());
+    let sbom_bytes = kept.ok_or_else(|| Failure::internal("the SBOM is not among the evidence"))?;
     for (number, scanner) in scan.commands.iter().enumerate() {
-        let output = folder.join(format!("report-{number}.json"));
-        let places =
-            [("{sbom}", sbom_file.as_path()), ("{layout}", built.layout.as_path()), ("{output}", output.as_path())];
+        // A folder of its own for each: no scanner finds files of the repository that would tell it what to overlook, and
+        // none can change what the next one reads.
+        let folder = commands.folder(&format!("scan-{number}"))?;
+        let (sbom_file, output) = (folder.join("sbom.cdx.json"), folder.join("report.json"));
+        let place = commands.folder(&format!("scan-{number}/cwd"))?;
+        crate::files::write(&sbom_file, &sbom_bytes)?;
+        let places = [
+            ("{sbom}", sbom_file.as_path()),
+            ("{layout}", built.layout.as_path()),
+            ("{output}", output.as_path()),
+            ("{source}", built.directory.as_path()),
+        ];
         let inputs = [sbom, publication.subject.digest];
-        let index = commands.run("scan", &scanner.run, &places, scan.timeout_s, &inputs, progress)?;
+        let index = commands.run_in(&place, "scan", &scanner.run, &places, scan.timeout_s, &inputs, progress)?;
+        let program = scanner.run.first().map(String::as_str).unwrap_or_default();
+        if left_by_command(&sbom_file)?.map(|content| Digest::of(&content)) != Some(sbom) || !unchanged(built) {
+            return Err(Failure::rejected(format!("`{program}` changed the SBOM or the image that it was to scan"))
+                .fix("a scanner reads; correct `scan.commands`"));
+        }
         let Some(content) = left_by_command(&output)? else { continue };
-        let producer = tool(&scanner.run[0], index);
+        let producer = tool(program, index);
         let path = format!("scans/{}-{}.json", number + 1, plain_name(&producer.name));
         let digest = collected.put_at(EvidenceKind::ScanResults, path.clone(), content, producer)?;
         outputs.push((index, FileDigest { path, digest }));
     }
     Ok(())
+}
+
+/// Whether the layout still holds the image that was built, byte for byte.
+fn unchanged(built: &Built) -> bool {
+    ci_agent::engine::verify_layout(&built.layout)
+        .is_ok_and(|image| image.manifest.digest == built.manifest.digest && image.layers == built.layers)
 }
 
 /// All commands of the lane in one list; indices of evidence-stage commands come first, so producers stay right.

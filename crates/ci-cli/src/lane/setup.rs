@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) resume_key: Digest,
     pub(crate) folder: ReleaseFolder,
+    /// The build of the interrupted attempt. It is read before any command runs, so no command can plant it.
+    pub(crate) kept_build: Option<super::build::Built>,
 }
 
 impl Setup {
@@ -83,7 +85,9 @@ impl Setup {
         if fresh {
             state.finish(&resume_key)?;
         }
-        let id = match state.unfinished(&resume_key) {
+        let unfinished = state.unfinished(&resume_key);
+        let resumed = unfinished.is_some();
+        let id = match unfinished {
             Some(id) => {
                 ui::note(&format!("resuming run {id}"));
                 id
@@ -96,6 +100,7 @@ impl Setup {
         };
         let folder = ReleaseFolder::new(state.release(&id));
         folder.sweep()?;
-        Ok(Run { id, resume_key, folder })
+        let kept_build = if resumed { folder.stage("build") } else { None };
+        Ok(Run { id, resume_key, folder, kept_build })
     }
 }

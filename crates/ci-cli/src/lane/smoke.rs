@@ -9,18 +9,11 @@ use crate::ui::Progress;
 
 pub(crate) fn run(setup: &Setup, run: &Run, built: &Built, progress: &mut Progress) -> Result<SmokeReport, Failure> {
     progress.begin("smoke", "starting the image");
-    if let Some(report) =
-        run.folder.stage::<SmokeReport>("smoke").filter(|report| report.image == built.manifest.digest)
-    {
-        progress.end("resumed", true);
-        return Ok(report);
-    }
     let image = ci_agent::rootfs::ImageOnDisk { layout: built.layout.clone(), manifest: built.manifest.clone() };
     let work = run.folder.work("smoke");
     super::build::fresh(&work)?;
     let report = ci_agent::smoke::smoke(&image, &setup.effective.config.smoke, &setup.scanner, &work)
         .map_err(Failure::rejected)?;
-    run.folder.finish_stage("smoke", &report)?;
     let passed = report.probes.iter().filter(|probe| probe.passed).count();
     let drift = report.dependencies.iter().filter(|dependency| dependency.resolved.is_none()).count();
     progress.end(

@@ -67,6 +67,23 @@ fn a_kind_that_the_bundle_lacks_is_no_empty_file() {
 }
 
 #[test]
+fn why_does_not_vouch_for_a_file_from_elsewhere() {
+    let Some(repo) = Repo::new() else { return };
+    let bundle = repo.accepted();
+    let copy = repo.root().join("from-elsewhere.tar.zst");
+    fs::copy(&bundle, &copy).unwrap();
+    repo.run(&["why", text(&bundle)]).exits(0);
+    repo.run(&["why", text(&copy)]).exits(3).says("NOT VERIFIED").says("--key FILE");
+    repo.run(&["why", text(&copy), "--format", "github"]).exits(3).never_says("accepted app");
+    let key = repo.root().join("lane.pub");
+    fs::write(&key, repo.run(&["key", "public"]).exits(0).out).unwrap();
+    repo.run(&["why", text(&copy), "--key", text(&key)]).exits(0).says("accepted for local");
+    let other = repo.root().join("other.key");
+    repo.run(&["key", "generate", "--out", text(&other)]).exits(0);
+    repo.run(&["why", text(&copy), "--key", &format!("{}.pub", text(&other))]).exits(1).says("not a trusted key");
+}
+
+#[test]
 fn unpack_never_writes_into_what_exists() {
     let Some(repo) = Repo::new() else { return };
     let bundle = repo.accepted();

@@ -35,7 +35,7 @@ tests:
   command: [ci/tests, "{results}"]
 scan:
   commands:
-    - { run: [ci/scan, "{sbom}", "{output}"], format: sarif }
+    - { run: ["{source}/ci/scan", "{sbom}", "{output}"], format: sarif }
 "#;
 
 /// A JUnit file of one passed test.

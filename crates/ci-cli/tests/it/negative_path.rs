@@ -138,6 +138,39 @@ fn a_silent_scanner_rejects() {
 }
 
 #[test]
+fn a_scanner_that_changes_what_the_next_one_reads_rejects() {
+    for change in ["sed -i s/a/b/ \"$1\"", "rm \"$1\""] {
+        let Some(repo) = Repo::new() else { return };
+        repo.script("ci/scan", &format!("{change}; cat >\"$2\" <<'END'\n{}\nEND", crate::fixture::SARIF));
+        repo.commit("Help the scanner");
+        repo.release().exits(1).says("changed the SBOM or the image that it was to scan");
+        assert!(repo.tags().is_empty());
+    }
+}
+
+#[test]
+fn a_scanner_sees_no_file_of_the_repository_unasked() {
+    let Some(repo) = Repo::new() else { return };
+    let report = crate::fixture::SARIF;
+    repo.script("ci/scan", &format!("test -z \"$(ls -A)\" || exit 7; cat >\"$2\" <<'END'\n{report}\nEND"));
+    repo.commit("Look around");
+    repo.release().exits(0);
+}
+
+#[test]
+fn a_result_file_with_an_odd_name_rejects() {
+    let Some(repo) = Repo::new() else { return };
+    let junit = crate::fixture::JUNIT;
+    repo.script(
+        "ci/tests",
+        &format!("cat >\"$1/junit.xml\" <<'END'\n{junit}\nEND\n: >\"$1/$(printf 'bad\\377.xml')\""),
+    );
+    repo.commit("Name a result oddly");
+    repo.release().exits(1).says("odd name");
+    assert!(repo.tags().is_empty());
+}
+
+#[test]
 fn an_empty_scan_report_rejects() {
     let Some(repo) = Repo::new() else { return };
     repo.script("ci/scan", ": >\"$2\"");
@@ -399,7 +432,7 @@ fn an_untested_or_unscanned_project_rejects_before_the_build() {
         ("tests.command", "  command: [ci/tests, \"{results}\"]\n", "  min_total: 1\n"),
         (
             "scan.commands",
-            "  commands:\n    - { run: [ci/scan, \"{sbom}\", \"{output}\"], format: sarif }\n",
+            "  commands:\n    - { run: [\"{source}/ci/scan\", \"{sbom}\", \"{output}\"], format: sarif }\n",
             "  timeout_s: 9\n",
         ),
     ] {

@@ -150,6 +150,8 @@ pub enum Reason {
     Value(#[from] Fault),
     #[error("an overlay may not describe a repository")]
     NotForOverlay,
+    #[error("a repository may not say this where the overlay demands scanners")]
+    NotForRepository,
     #[error("{layer} value {value} is looser than {above_value} of the {above} ({above_at})")]
     Loosens { layer: LayerOrigin, value: String, above: LayerOrigin, above_value: String, above_at: String },
     #[error("the key table and the types disagree: {0}")]
@@ -181,6 +183,7 @@ impl Reason {
             Self::RepeatedEntry(_) => "config-repeated-entry",
             Self::Value(_) => "config-value",
             Self::NotForOverlay => "config-not-for-overlay",
+            Self::NotForRepository => "config-not-for-repository",
             Self::Loosens { .. } => "config-loosens",
             Self::Model(_) => "config-model",
         }

@@ -354,7 +354,7 @@ pub static KEYS: &[Key] = &[
         Shape::Records(SCAN_COMMAND),
         Rule::Superset,
         check::scan_commands,
-        "Scanners. `{sbom}` is replaced by the CycloneDX file, `{layout}` by the image layout, `{output}` by the file to \
+        "Scanners, each run in an empty folder. `{source}` is replaced by the build directory, `{sbom}` by the CycloneDX file, `{layout}` by the image layout, `{output}` by the file to \
          write.",
     ),
     key(
@@ -377,7 +377,7 @@ pub static KEYS: &[Key] = &[
         Shape::Command,
         Rule::SetOnce,
         check::sbom_command,
-        "Tool to use instead of the built-in cataloguer: program and arguments. `{layout}` is the image layout, `{output}` \
+        "Tool to use instead of the built-in cataloguer, run in an empty folder: program and arguments. `{source}` is the build directory, `{layout}` the image layout, `{output}` \
          the CycloneDX JSON file to write. The SPDX document is converted from it.",
     ),
     key(

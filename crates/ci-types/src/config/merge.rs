@@ -176,6 +176,12 @@ fn whole(keys: &Keys, repository: &ParsedLayer, errors: &mut Vec<ConfigError>) {
         );
         Sink { file, key: key.to_owned(), errors: &mut *errors }.refuse(place, "", reason, fix);
     };
+    let by_overlay = |key: &str| keys.get(key).is_some_and(|(_, origin)| origin.layer == LayerOrigin::Overlay);
+    if by_overlay("scan.commands") && !empty("sbom.command") && !by_overlay("sbom.command") {
+        let fix =
+            "remove `sbom.command`: the organisation's scanners read the SBOM, so the organisation says who writes it";
+        refuse("sbom.command", Reason::NotForRepository, fix);
+    }
     if empty("build.context.include") {
         refuse("build.context.include", Reason::NothingListed, "list what the build reads, like `- src/**`");
     }

@@ -341,7 +341,7 @@ impl Default for Tests {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scan {
-    /// Scanners. `{sbom}` is replaced by the CycloneDX file, `{layout}` by the image layout, `{output}` by the file to write.
+    /// Scanners, each run in an empty folder. `{source}` is replaced by the build directory, `{sbom}` by the CycloneDX file, `{layout}` by the image layout, `{output}` by the file to write.
     pub commands: Vec<ScanCommand>,
     /// Oldest vulnerability database that counts, in hours, where the report names its age.
     pub max_db_age_h: u64,
@@ -382,7 +382,7 @@ pub enum ScanFormat {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sbom {
-    /// Tool to use instead of the built-in cataloguer: program and arguments. `{layout}` is the image layout, `{output}` the
+    /// Tool to use instead of the built-in cataloguer, run in an empty folder: program and arguments. `{source}` is the build directory, `{layout}` the image layout, `{output}` the
     /// CycloneDX JSON file to write. The SPDX document is converted from it.
     pub command: Vec<String>,
 }

@@ -122,10 +122,17 @@ fn an_unproven_ci_identity_is_not_even_good_for_local() {
 }
 
 #[test]
-fn a_reusable_workflow_pinned_to_a_commit_passes() {
+fn a_workflow_of_the_released_commit_passes() {
+    let mut release = Release::authoritative();
+    workflow_ref(&mut release, ci_testkit::release::COMMIT);
+    accepts(&release);
+}
+
+#[test]
+fn a_workflow_of_a_commit_that_nobody_reviewed_rejects() {
     let mut release = Release::authoritative();
     workflow_ref(&mut release, &"a".repeat(40));
-    accepts(&release);
+    denies(&release, "lane-authority", "lane-mismatch");
 }
 
 #[test]
