@@ -22,13 +22,17 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "silent")) { puts("never listening"); pause(); }
   if (!strcmp(mode, "whoami")) { printf("uid %d gid %d cwd %s\n", getuid(), getgid(), get_current_dir_name()); return 0; }
   if (!strcmp(mode, "read")) { FILE *f = fopen(argv[2], "r"); puts(f ? "readable" : "unreadable"); return f ? 0 : 5; }
-  if (!strcmp(mode, "environ")) { /* Every environment that /proc shows, one variable a line. */
-    char path[64]; int shown = 0;
+  if (!strcmp(mode, "environ")) { /* Whether any environment that /proc shows has the variable argv[2]. */
+    char path[64], word[256]; int shown = 0, at = 0;
     for (int pid = 1; pid < 400; pid++) {
       snprintf(path, sizeof path, "/proc/%d/environ", pid);
       FILE *f = fopen(path, "r");
       if (!f) continue;
-      for (int c; (c = fgetc(f)) != EOF;) putchar(c ? c : '\n');
+      for (int c; (c = fgetc(f)) != EOF;) {
+        if (c && c != '=') { if (at < 255) word[at++] = c; continue; }
+        word[at] = 0; at = 0;
+        if (!strcmp(word, argv[2])) puts("leaked");
+      }
       fclose(f); shown++;
     }
     printf("%d environments\n", shown);
