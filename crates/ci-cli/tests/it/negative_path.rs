@@ -226,6 +226,25 @@ fn a_critical_vulnerability_rejects() {
     rejected_by(&repo, "vulnerability-budget", "critical-over-budget: 1 critical findings, 0 allowed: CVE-2026-1");
 }
 
+/// The image has to be pushed before it can be judged by digest; nothing that names it for use exists before the verdict, and
+/// no flag skips a gate.
+#[test]
+fn zoo_chainloop_gate_after_push() {
+    let Some(repo) = Repo::new() else { return };
+    repo.script("ci/scan", "exit 0");
+    repo.commit("Say nothing");
+    rejected_by(&repo, "vulnerability-budget", "scan-results-missing");
+    assert!(repo.tags().is_empty());
+    let bundle = repo.bundles().pop().unwrap();
+    let summary = repo.run(&["evidence", "export", text(&bundle), "summary"]).exits(0).out;
+    assert!(!summary.is_empty());
+    repo.verify(&bundle, &[]).exits(1).says("REJECTED");
+    let help = repo.run(&["release", "--help"]).exits(0).out;
+    for flag in ["--skip", "--force", "--no-verify", "--ignore", "--warn", "--allow"] {
+        assert!(!help.contains(flag), "{flag} would be a way around");
+    }
+}
+
 /// Releases, and demands: exit 1, that gate and reason, a signed bundle that says so, and no tag.
 #[track_caller]
 fn rejected_by(repo: &Repo, gate: &str, reason: &str) {
