@@ -28,13 +28,19 @@ run() {
 }
 
 jobs=${JOBS:+--jobs $JOBS}
+# Tests that start images in the default sandbox cannot tell by themselves that they should not have been started.
+skips=()
+if ! command -v bwrap >/dev/null; then
+    echo "SKIP bwrap: apt-get install bubblewrap" | tee "$out/sandbox.log"
+    skips+=(--skip smoke::)
+fi
 # shellcheck disable=SC2086
 if cargo nextest --version >/dev/null 2>&1; then
-    run workspace cargo nextest run --workspace --locked --no-fail-fast --success-output final $jobs
+    run workspace cargo nextest run --workspace --locked --no-fail-fast --success-output final $jobs -- "${skips[@]}"
     # nextest runs no doc tests.
     run doc cargo test --workspace --locked --doc --no-fail-fast $jobs
 else
-    run workspace cargo test --workspace --locked --no-fail-fast $jobs -- --show-output
+    run workspace cargo test --workspace --locked --no-fail-fast $jobs -- --show-output "${skips[@]}"
 fi
 run example examples/hello-http/tests/run "$PWD/$out/hello-http"
 run scan cargo test --locked --manifest-path examples/hello-http/scan/Cargo.toml
