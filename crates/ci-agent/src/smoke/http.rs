@@ -151,6 +151,14 @@ mod tests {
     }
 
     #[test]
+    fn interim_answers_without_end_reject() {
+        let interim = "HTTP/1.1 100 X\r\n\r\n";
+        let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        assert!(parse(format!("{}{last}", interim.repeat(INTERIM_LIMIT)).as_bytes(), true).is_ok());
+        assert!(parse(format!("{}{last}", interim.repeat(50_000)).as_bytes(), true).is_err());
+    }
+
+    #[test]
     fn answers_that_are_cut_off_reject() {
         for text in [
             "",

@@ -96,6 +96,15 @@ fn an_overlays_scanner_cannot_be_dropped() {
 }
 
 #[test]
+fn a_repository_may_not_write_the_sbom_that_an_overlays_scanner_reads() {
+    let overlay = "version: 1\nscan:\n  commands:\n    - { run: [grype, \"{sbom}\", \"{output}\"], format: grype }\n";
+    let own = and("sbom: { command: [forge, \"{layout}\", \"{output}\"] }\n");
+    assert!(read(&own).is_ok(), "without an overlay the repository answers for itself");
+    let errors = read_with_overlay(overlay, &own).unwrap_err();
+    assert!(errors.iter().any(|error| error.key == "sbom.command"), "{errors:?}");
+}
+
+#[test]
 fn the_digest_is_of_the_meaning_not_of_the_spelling() {
     let effective = read(MINIMAL).unwrap();
     assert_eq!(effective.canonical(), canonical::to_vec(&effective.config).unwrap());
